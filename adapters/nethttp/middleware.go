@@ -1,0 +1,78 @@
+package nethttp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/watchword-dev/watchword/session"
+)
+
+// Require passes on requests with a good session, which the handler finds with session.FromContext, and answers all
+// others.
+func (s *Sessions) Require(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		verified, err := s.Verify(w, r)
+		if err != nil {
+			s.WriteError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(session.NewContext(r.Context(), verified)))
+	})
+}
+
+// Optional passes on requests with a good session like Require, and requests without any session as they are. A session
+// that needs a refresh, or fails the anti-CSRF check, is answered like in Require: the user is not anonymous.
+func (s *Sessions) Optional(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		verified, err := s.Verify(w, r)
+		switch {
+		case err == nil:
+			r = r.WithContext(session.NewContext(r.Context(), verified))
+		case !errors.Is(err, session.ErrUnauthorised):
+			s.WriteError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// RefreshHandler is the refresh endpoint: POST at RefreshPath.
+func (s *Sessions) RefreshHandler() http.Handler {
+	return s.post(func(w http.ResponseWriter, r *http.Request) error {
+		_, err := s.Refresh(w, r)
+		return err
+	})
+}
+
+// LogoutHandler is the logout endpoint: POST, at any path within CookiePath.
+func (s *Sessions) LogoutHandler() http.Handler { return s.post(s.Logout) }
+
+// post serves an endpoint that answers {} or an error.
+func (s *Sessions) post(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+			return
+		}
+		if err := f(w, r); err != nil {
+			s.WriteError(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, "{}\n") // the client may be gone; there is nobody to tell
+	})
+}
+
+// CORS lets pages of wire.Config.AllowedOrigins call with cookies, and answers their preflight requests. It goes outside
+// of Require, since errors need its headers as well.
+func (s *Sessions) CORS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.contract.CORS(r.Method, r.Header, w.Header()) {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

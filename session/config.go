@@ -1,0 +1,146 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Defaults of Config.
+const (
+	DefaultAccessLifetime   = 15 * time.Minute
+	DefaultIdleLifetime     = 30 * 24 * time.Hour
+	DefaultAbsoluteLifetime = 180 * 24 * time.Hour
+	DefaultGrace            = 10 * time.Second
+	DefaultStoreTimeout     = 5 * time.Second
+	DefaultMaxDataBytes     = 1 << 20
+	DefaultPage             = 100
+)
+
+// NoGrace is the strict mode of Config.Grace: no crossing request is honoured, each refresh mints a new successor and
+// only the newest counts. It logs out clients that refresh from two tabs at once; it is for tests and for clients that
+// are known to be single-threaded.
+const NoGrace time.Duration = -1
+
+// AntiCSRF says how a request proves that the client's own page sent it.
+type AntiCSRF string
+
+// The anti-CSRF modes.
+const (
+	// AntiCSRFNone leaves it to SameSite cookies, or to the application. The default.
+	AntiCSRFNone AntiCSRF = "none"
+	// AntiCSRFToken binds a token into the access token, which the client has to send in the anti-csrf header of every
+	// request that changes something.
+	AntiCSRFToken AntiCSRF = "token"
+)
+
+// TheftPolicy says what becomes of a session whose refresh token was stolen.
+type TheftPolicy string
+
+// The theft policies. Under either the request that gave the thief away is refused with a TheftError.
+const (
+	TheftRevoke TheftPolicy = "revoke" // end the session. The default
+	TheftReport TheftPolicy = "report" // call OnTheft and let the session live
+)
+
+// Config says how sessions behave. The zero value of a field means its documented default.
+type Config struct {
+	// Issuer and Audience are the iss and aud of access tokens (RFC 7519, section 4.1). A token must carry exactly what
+	// is configured; empty: the claim must be absent.
+	Issuer   string
+	Audience string
+
+	AccessLifetime   time.Duration // of an access token; default 15 min, at least 1 s
+	IdleLifetime     time.Duration // of a session that nobody refreshes; default 30 days, at least AccessLifetime
+	AbsoluteLifetime time.Duration // of any session; default 180 days, at least IdleLifetime
+
+	// Grace is how long requests that cross with a refresh are honoured; default 10 s. It should be four times what a
+	// request and its response take at worst, and be well below AccessLifetime. NoGrace is the strict mode.
+	Grace time.Duration
+
+	// StoreTimeout bounds what one operation may wait for the store, beside the caller's own context; default 5 s.
+	StoreTimeout time.Duration
+
+	// MaxDataBytes limits the size of a session's data; default 1 MiB, at most 8 MiB.
+	MaxDataBytes int
+
+	AntiCSRF AntiCSRF    // default AntiCSRFNone
+	Theft    TheftPolicy // default TheftRevoke
+
+	// OnTheft is told once of each theft. It runs within the request that was refused, after the session has ended, and
+	// should return soon.
+	OnTheft func(context.Context, *TheftError)
+
+	// Clock gives the process's time, for the time claims of access tokens; default time.Now.
+	Clock func() time.Time
+	// Random gives the randomness of keys, handles and tokens; default crypto/rand.Reader. Anything else is for tests.
+	Random io.Reader
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// withDefaults returns the configuration with every zero field filled in, or an ErrInvalidConfig that names a field.
+func (c Config) withDefaults() (Config, error) {
+	orDefault(&c.AccessLifetime, DefaultAccessLifetime)
+	orDefault(&c.IdleLifetime, DefaultIdleLifetime)
+	orDefault(&c.AbsoluteLifetime, DefaultAbsoluteLifetime)
+	orDefault(&c.Grace, DefaultGrace)
+	orDefault(&c.StoreTimeout, DefaultStoreTimeout)
+	orDefault(&c.MaxDataBytes, DefaultMaxDataBytes)
+	orDefault(&c.AntiCSRF, AntiCSRFNone)
+	orDefault(&c.Theft, TheftRevoke)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	return c, c.validate()
+}
+
+// maxLifetime keeps every sum of a time and a lifetime far from overflow.
+const maxLifetime = 100 * 365 * 24 * time.Hour
+
+func (c Config) validate() error {
+	refuse := func(field, why string, args ...any) error {
+		return fmt.Errorf("%w: %s %s", ErrInvalidConfig, field, fmt.Sprintf(why, args...))
+	}
+	switch {
+	case len(c.Issuer) > 256:
+		return refuse("Issuer", "is longer than 256 bytes")
+	case len(c.Audience) > 256:
+		return refuse("Audience", "is longer than 256 bytes")
+	case c.AccessLifetime < time.Second:
+		return refuse("AccessLifetime", "is %v: it must be at least 1s", c.AccessLifetime)
+	case c.IdleLifetime < c.AccessLifetime:
+		return refuse("IdleLifetime", "is %v: it must not be shorter than AccessLifetime (%v)", c.IdleLifetime, c.AccessLifetime)
+	case c.AbsoluteLifetime < c.IdleLifetime:
+		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than IdleLifetime (%v)", c.AbsoluteLifetime, c.IdleLifetime)
+	case c.AbsoluteLifetime > maxLifetime:
+		return refuse("AbsoluteLifetime", "is %v: it must not be longer than %v", c.AbsoluteLifetime, maxLifetime)
+	case c.Grace < 0 && c.Grace != NoGrace:
+		return refuse("Grace", "is %v: it must be positive, or NoGrace for the strict mode", c.Grace)
+	case c.Grace > c.AccessLifetime || c.Grace > 5*time.Minute:
+		return refuse("Grace", "is %v: it must not be longer than AccessLifetime (%v) or 5m, since a thief has that long", c.Grace, c.AccessLifetime)
+	case c.StoreTimeout < 0:
+		return refuse("StoreTimeout", "is %v: it must be positive", c.StoreTimeout)
+	case c.MaxDataBytes < 0 || c.MaxDataBytes > 8<<20:
+		return refuse("MaxDataBytes", "is %d: it must be between 1 and %d", c.MaxDataBytes, 8<<20)
+	case c.AntiCSRF != AntiCSRFNone && c.AntiCSRF != AntiCSRFToken:
+		return refuse("AntiCSRF", "is %q: it must be %q or %q", c.AntiCSRF, AntiCSRFNone, AntiCSRFToken)
+	case c.Theft != TheftRevoke && c.Theft != TheftReport:
+		return refuse("Theft", "is %q: it must be %q or %q", c.Theft, TheftRevoke, TheftReport)
+	}
+	return nil
+}
+
+func (c Config) lifetimes() Lifetimes {
+	return Lifetimes{Idle: c.IdleLifetime, Absolute: c.AbsoluteLifetime}
+}

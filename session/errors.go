@@ -1,0 +1,77 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The errors that a caller decides by. Match them with errors.Is; everything else that the package returns is wrapped
+// with what was being done. No error ever holds a token, a mark or a key.
+var (
+	// ErrUnauthorised: there is no session (any more); the user has to log in again and the client's tokens are to be
+	// cleared. Forged, foreign and expired refresh tokens, unknown, ended and expired sessions all look alike.
+	ErrUnauthorised = errors.New("unauthorised")
+
+	// ErrTryRefresh: the access token is missing, expired or refused, but a refresh may help. The client's tokens stay.
+	ErrTryRefresh = errors.New("try refresh token")
+
+	// ErrAntiCSRF: the session is good, but the request did not prove that the client's own page sent it. Nothing is
+	// cleared and nothing refreshed.
+	ErrAntiCSRF = errors.New("anti-csrf check failed")
+
+	// ErrUnavailable: the store could not be asked, or its answer was lost, so that the outcome is unknown. Every
+	// operation may be repeated with the outcome of having done it once. Nothing is judged and nothing cleared.
+	ErrUnavailable = errors.New("session store unavailable")
+
+	// ErrConflict: the session's data was changed underneath; read it again.
+	ErrConflict = errors.New("session data was changed by another request")
+
+	// ErrInvalidConfig: New was given a Config that makes no sense or is unsafe; the text names the field.
+	ErrInvalidConfig = errors.New("invalid session configuration")
+
+	// ErrInvalidUserID: a user id is 1 to 128 characters of valid UTF-8.
+	ErrInvalidUserID = errors.New("invalid user id: it must be 1 to 128 characters of valid UTF-8")
+
+	// ErrInvalidJSON: payload or data is not one JSON value in UTF-8.
+	ErrInvalidJSON = errors.New("not a JSON value")
+
+	// ErrTooLarge: payload or data exceeds a limit; the text names both sizes.
+	ErrTooLarge = errors.New("too large")
+)
+
+// The errors with which a Store answers, beside ErrUnavailable. The Manager translates them.
+var (
+	// ErrNotFound: no live session has this handle.
+	ErrNotFound = errors.New("session not found")
+
+	// ErrDuplicate: a row with this key exists already.
+	ErrDuplicate = errors.New("duplicate key")
+)
+
+// TheftKind says what gave a thief away.
+type TheftKind string
+
+// The kinds of theft.
+const (
+	// TheftReuse: a refresh token was presented that the client is known to have replaced.
+	TheftReuse TheftKind = "reuse"
+	// TheftShadow: successors of one token were handed out so often, without any being used, that somebody must be
+	// shadowing the client.
+	TheftShadow TheftKind = "shadow"
+)
+
+// TheftError reports that a refresh token is in two hands. It matches ErrUnauthorised. Under TheftRevoke the session
+// has been ended when it is returned.
+type TheftError struct {
+	Handle Handle
+	UserID string
+	Kind   TheftKind
+}
+
+// Error names the session, never a token.
+func (e *TheftError) Error() string {
+	return fmt.Sprintf("refresh token theft (%s) in session %s", e.Kind, e.Handle)
+}
+
+// Is makes a theft match ErrUnauthorised.
+func (e *TheftError) Is(target error) bool { return target == ErrUnauthorised }

@@ -1,0 +1,217 @@
+// Package accesstoken writes and reads access tokens: JSON Web Tokens (RFC 7519) after the advice of RFC 8725. It is
+// the one importer of golang-jwt.
+package accesstoken
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Type is the typ header of an access token (RFC 8725, section 3.11): no other JWT carries it.
+const Type = "watchword-access+jwt"
+
+// MaxLen limits the length of a token, in bytes; a longer string is refused before anything is done with it.
+const MaxLen = 8 << 10
+
+// Leeway is how far iat and nbf may lie in the future, for processes whose clocks differ. exp has none.
+const Leeway = 60 * time.Second
+
+// Claims is what an access token says.
+type Claims struct {
+	Issuer   string // iss; empty: absent
+	Audience string // aud; empty: absent
+	Subject  string // sub: the user id
+	Session  string // sid: the handle's text
+	// IssuedAt is iat and nbf, to the second.
+	IssuedAt time.Time
+	// ExpiresAt is exp, to the millisecond: a NumericDate may have a fraction.
+	ExpiresAt   time.Time
+	RefreshMark [32]byte        // rt: the mark of the refresh token that it was minted with
+	Unconfirmed bool            // unc: that refresh token is not known to have arrived
+	AntiCSRF    string          // csrf; empty: absent
+	Payload     json.RawMessage // payload: the application's JSON value; empty: absent
+}
+
+// Key signs and verifies with one algorithm only.
+type Key struct {
+	method  jwt.SigningMethod
+	signing any
+	verify  any
+	header  string // base64url of the JOSE header, the same for all tokens of the key
+}
+
+// HS256 is HMAC with SHA-256 (RFC 7518, section 3.2).
+const HS256 = "HS256"
+
+// NewKey makes a key from secret material. kid may hold no character that JSON escapes.
+func NewKey(kid, algorithm string, material []byte) (*Key, error) {
+	if algorithm != HS256 {
+		return nil, fmt.Errorf("unknown signature algorithm %q", algorithm)
+	}
+	if len(material) < 32 {
+		return nil, errors.New("HS256 key material is shorter than 32 bytes")
+	}
+	header := fmt.Sprintf(`{"alg":%q,"kid":%q,"typ":%q}`, algorithm, kid, Type)
+	return &Key{
+		method:  jwt.SigningMethodHS256,
+		signing: material,
+		verify:  material,
+		header:  base64.RawURLEncoding.EncodeToString([]byte(header)),
+	}, nil
+}
+
+// Header returns the first segment of every token of the key. A token with another one is not of this key, which pins
+// alg, kid and typ at once and leaves no room for crit, jwk or jku.
+func (k *Key) Header() string { return k.header }
+
+// fixed are the claims that encoding/json writes; the payload is spliced in, since the encoder would reformat it.
+type fixed struct {
+	Issuer      string       `json:"iss,omitempty"`
+	Audience    string       `json:"aud,omitempty"`
+	Subject     string       `json:"sub"`
+	Session     string       `json:"sid"`
+	IssuedAt    int64        `json:"iat"`
+	NotBefore   int64        `json:"nbf"`
+	ExpiresAt   milliseconds `json:"exp"`
+	RefreshMark mark         `json:"rt"`
+	Unconfirmed bool         `json:"unc,omitempty"`
+	AntiCSRF    string       `json:"csrf,omitempty"`
+}
+
+type parsed struct {
+	fixed
+	Payload json.RawMessage `json:"payload"`
+}
+
+// Sign writes the token.
+func (k *Key) Sign(c Claims) (string, error) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(fixed{
+		Issuer: c.Issuer, Audience: c.Audience, Subject: c.Subject, Session: c.Session,
+		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.IssuedAt.Unix(), ExpiresAt: milliseconds(c.ExpiresAt.UnixMilli()),
+		RefreshMark: c.RefreshMark, Unconfirmed: c.Unconfirmed, AntiCSRF: c.AntiCSRF,
+	}); err != nil {
+		return "", fmt.Errorf("encode claims: %w", err)
+	}
+	if len(c.Payload) > 0 {
+		body.Truncate(body.Len() - len("}\n"))
+		body.WriteString(`,"payload":`)
+		body.Write(c.Payload)
+		body.WriteByte('}')
+	}
+	signed := k.header + "." + base64.RawURLEncoding.EncodeToString(bytes.TrimSuffix(body.Bytes(), []byte("\n")))
+	signature, err := k.method.Sign(signed, k.signing)
+	if err != nil {
+		return "", errors.New("sign access token") // the cause might describe the key
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+}
+
+// ErrInvalid is the one answer to every token that is not good, whether forged, foreign or expired.
+var ErrInvalid = errors.New("invalid access token")
+
+var parser = jwt.NewParser(
+	jwt.WithValidMethods([]string{HS256}),
+	jwt.WithStrictDecoding(),
+	// Validated here instead: the library has one leeway for all times, and takes issuer and audience as optional.
+	jwt.WithoutClaimsValidation(),
+)
+
+// Expected is what a token has to agree with.
+type Expected struct {
+	Issuer   string
+	Audience string
+	Now      time.Time
+}
+
+// Parse verifies a token; keys finds a key by a token's first segment, or returns nil. The error is ErrInvalid.
+func Parse(token string, keys func(header string) *Key, want Expected) (Claims, error) {
+	if len(token) > MaxLen || strings.ContainsFunc(token, notCompact) {
+		return Claims{}, ErrInvalid
+	}
+	header, _, _ := strings.Cut(token, ".")
+	key := keys(header)
+	if key == nil {
+		return Claims{}, ErrInvalid
+	}
+	var p parsed
+	_, err := parser.ParseWithClaims(token, &p, func(t *jwt.Token) (any, error) {
+		if t.Method.Alg() != key.method.Alg() {
+			return nil, ErrInvalid
+		}
+		return key.verify, nil
+	})
+	if err != nil {
+		return Claims{}, ErrInvalid
+	}
+	latest := want.Now.Add(Leeway).Unix()
+	if p.Issuer != want.Issuer || p.Audience != want.Audience || p.IssuedAt > latest || p.NotBefore > latest ||
+		want.Now.UnixMilli() >= int64(p.ExpiresAt) {
+		return Claims{}, ErrInvalid
+	}
+	return Claims{
+		Issuer: p.Issuer, Audience: p.Audience, Subject: p.Subject, Session: p.Session,
+		IssuedAt: time.Unix(p.IssuedAt, 0).UTC(), ExpiresAt: time.UnixMilli(int64(p.ExpiresAt)).UTC(),
+		RefreshMark: p.RefreshMark, Unconfirmed: p.Unconfirmed, AntiCSRF: p.AntiCSRF, Payload: p.Payload,
+	}, nil
+}
+
+// notCompact reports a character that the compact serialization (RFC 7515, section 7.1) does not have. Go's base64
+// decoder would skip line breaks, which gives one token many spellings.
+func notCompact(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
+}
+
+// milliseconds is a NumericDate (RFC 7519, section 2) as Unix milliseconds.
+type milliseconds int64
+
+// MarshalJSON writes seconds, with three decimals where there is a fraction.
+func (m milliseconds) MarshalJSON() ([]byte, error) {
+	if m%1000 == 0 {
+		return strconv.AppendInt(nil, int64(m/1000), 10), nil
+	}
+	return fmt.Appendf(nil, "%d.%03d", m/1000, m%1000), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, and nothing else.
+func (m *milliseconds) UnmarshalJSON(b []byte) error {
+	s, fraction, ok := strings.Cut(string(b), ".")
+	seconds, err := strconv.ParseInt(s, 10, 42)
+	var ms int64
+	if err == nil && ok {
+		ms, err = strconv.ParseInt(fraction, 10, 11)
+	}
+	*m = milliseconds(seconds*1000 + ms)
+	if canonical, _ := m.MarshalJSON(); err != nil || !bytes.Equal(canonical, b) {
+		return errors.New("not a date that this package writes")
+	}
+	return nil
+}
+
+// mark is 32 bytes in base64url.
+type mark [32]byte
+
+var markEncoding = base64.RawURLEncoding.Strict()
+
+// MarshalText implements encoding.TextMarshaler.
+func (m mark) MarshalText() ([]byte, error) { return markEncoding.AppendEncode(nil, m[:]), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *mark) UnmarshalText(text []byte) error {
+	raw, err := markEncoding.DecodeString(string(text))
+	if err != nil || len(raw) != len(m) {
+		return errors.New("not a mark")
+	}
+	*m = mark(raw)
+	return nil
+}

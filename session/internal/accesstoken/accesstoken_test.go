@@ -1,0 +1,246 @@
+package accesstoken
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+var (
+	now      = time.UnixMilli(1_760_000_000_000).UTC()
+	material = bytes.Repeat([]byte{7}, 32)
+)
+
+func testKey(t testing.TB, kid string, fill byte) *Key {
+	t.Helper()
+	k, err := NewKey(kid, HS256, bytes.Repeat([]byte{fill}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func only(k *Key) func(string) *Key {
+	return func(header string) *Key {
+		if header == k.Header() {
+			return k
+		}
+		return nil
+	}
+}
+
+func full() Claims {
+	return Claims{
+		Issuer: "https://issuer.example", Audience: "api", Subject: "user <&> \u2028 \x00 🔑", Session: "0199c82c-c000-73c5-8b91-b19d9b2d5ec9",
+		IssuedAt: now, ExpiresAt: now.Add(15*time.Minute + 7*time.Millisecond),
+		RefreshMark: [32]byte{1, 31: 32}, Unconfirmed: true, AntiCSRF: "csrf",
+		Payload: json.RawMessage("{ \"a\" : 1.0, \"<é>\":[ ] }"),
+	}
+}
+
+func sign(t testing.TB, k *Key, c Claims) string {
+	t.Helper()
+	token, err := k.Sign(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestParseGivesBackWhatWasSigned(t *testing.T) {
+	t.Parallel()
+	k := testKey(t, "kid", 7)
+	for name, c := range map[string]Claims{
+		"everything": full(),
+		"least":      {Subject: "u", Session: "s", IssuedAt: now, ExpiresAt: now.Add(time.Second)},
+	} {
+		got, err := Parse(sign(t, k, c), only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now})
+		if err != nil || !reflect.DeepEqual(got, c) {
+			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, c)
+		}
+	}
+}
+
+// Any JWT library must be able to read the token.
+func TestTokenIsAStandardJWT(t *testing.T) {
+	t.Parallel()
+	c := full()
+	token, err := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithStrictDecoding(), jwt.WithAudience("api"),
+		jwt.WithIssuer("https://issuer.example"), jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithExpirationRequired()).
+		Parse(sign(t, testKey(t, "kid-1", 7), c), func(*jwt.Token) (any, error) { return material, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]any{"alg": "HS256", "kid": "kid-1", "typ": Type}; !reflect.DeepEqual(token.Header, want) {
+		t.Errorf("header: got %v, want %v", token.Header, want)
+	}
+	claims := token.Claims.(jwt.MapClaims)
+	for name, want := range map[string]any{
+		"sub": c.Subject, "sid": c.Session, "iat": 1.76e9, "nbf": 1.76e9, "exp": 1760000900.007, "unc": true, "csrf": "csrf",
+		"payload": map[string]any{"a": 1.0, "<é>": []any{}},
+	} {
+		if got := claims[name]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestParseChecksTimes(t *testing.T) {
+	t.Parallel()
+	k := testKey(t, "kid", 7)
+	c := full()
+	token := sign(t, k, c)
+	for _, test := range []struct {
+		name string
+		now  time.Time
+		ok   bool
+	}{
+		{"one tick before exp", c.ExpiresAt.Add(-time.Millisecond), true},
+		{"at exp", c.ExpiresAt, false},
+		{"long after exp", c.ExpiresAt.Add(time.Hour), false},
+		{"iat as far ahead as allowed", now.Add(-Leeway), true},
+		{"iat one second further", now.Add(-Leeway - time.Second), false},
+	} {
+		_, err := Parse(token, only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: test.now})
+		if (err == nil) != test.ok {
+			t.Errorf("%s: got %v", test.name, err)
+		}
+	}
+}
+
+// resign makes a token with any header and body under the right secret.
+func resign(header, body string) string {
+	segment := base64.RawURLEncoding.EncodeToString
+	signed := segment([]byte(header)) + "." + segment([]byte(body))
+	signature, err := jwt.SigningMethodHS256.Sign(signed, material)
+	if err != nil {
+		panic(err)
+	}
+	return signed + "." + segment(signature)
+}
+
+// Tokens under the right secret, and yet not ours.
+func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
+	t.Parallel()
+	k := testKey(t, "kid", 7)
+	const header = `{"alg":"HS256","kid":"kid","typ":"watchword-access+jwt"}`
+	mark := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	body := `{"sub":"u","sid":"s","iat":1760000000,"nbf":1760000000,"exp":1760000900,"rt":"` + mark + `"}`
+	want := Expected{Now: now}
+	if _, err := Parse(resign(header, body), only(k), want); err != nil {
+		t.Fatalf("the pattern of this test is wrong: %v", err)
+	}
+	for name, h := range map[string]string{
+		"typ JWT":    `{"alg":"HS256","kid":"kid","typ":"JWT"}`,
+		"no typ":     `{"alg":"HS256","kid":"kid"}`,
+		"other case": `{"alg":"HS256","kid":"kid","typ":"Watchword-Access+JWT"}`,
+		"crit":       `{"alg":"HS256","kid":"kid","typ":"watchword-access+jwt","crit":["exp"]}`,
+		"jwk":        `{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"},"kid":"kid","typ":"watchword-access+jwt"}`,
+		"other kid":  `{"alg":"HS256","kid":"../kid","typ":"watchword-access+jwt"}`,
+		"other alg":  `{"alg":"HS512","kid":"kid","typ":"watchword-access+jwt"}`,
+		"order":      `{"typ":"watchword-access+jwt","alg":"HS256","kid":"kid"}`,
+		"spaces":     `{"alg": "HS256","kid":"kid","typ":"watchword-access+jwt"}`,
+		"duplicate":  `{"alg":"none","alg":"HS256","kid":"kid","typ":"watchword-access+jwt"}`,
+	} {
+		if _, err := Parse(resign(h, body), only(k), want); err == nil {
+			t.Errorf("header with %s passes", name)
+		}
+	}
+	for name, b := range map[string]string{
+		"no exp":           strings.Replace(body, `"exp":1760000900,`, ``, 1),
+		"exp as string":    strings.Replace(body, `1760000900`, `"1760000900"`, 1),
+		"huge exp":         strings.Replace(body, `1760000900`, `1e400`, 1),
+		"exp 2^63 seconds": strings.Replace(body, `1760000900`, `9223372036854775807`, 1),
+		"exp in floats":    strings.Replace(body, `1760000900`, `1.7600009e9`, 1),
+		"future nbf":       strings.Replace(body, `"nbf":1760000000`, `"nbf":1760000061`, 1),
+		"future iat":       strings.Replace(body, `"iat":1760000000`, `"iat":1760000061`, 1),
+		"foreign iss":      strings.Replace(body, `{`, `{"iss":"x",`, 1),
+		"foreign aud":      strings.Replace(body, `{`, `{"aud":"x",`, 1),
+		"aud list":         strings.Replace(body, `{`, `{"aud":["api"],`, 1),
+		"short rt":         strings.Replace(body, mark, mark[:42], 1),
+		"trailing data":    body + body,
+		"array":            "[" + body + "]",
+		"null":             "null",
+		"empty":            "",
+	} {
+		if _, err := Parse(resign(header, b), only(k), want); err == nil {
+			t.Errorf("body with %s passes", name)
+		}
+	}
+	good := resign(header, body)
+	for name, token := range map[string]string{
+		"newline at the end":       good + "\n",
+		"newline in the signature": good[:len(good)-5] + "\r\n" + good[len(good)-5:],
+		"padding":                  good + "=",
+		"fourth segment":           good + ".",
+		"over 8 KiB":               good + strings.Repeat("A", MaxLen),
+		"no signature":             good[:strings.LastIndex(good, ".")+1],
+		"standard base64":          strings.NewReplacer("-", "+", "_", "/").Replace(good) + "+",
+	} {
+		if _, err := Parse(token, only(k), want); err == nil {
+			t.Errorf("token with %s passes", name)
+		}
+	}
+}
+
+func TestNewKeyRefusesWeakMaterial(t *testing.T) {
+	t.Parallel()
+	if _, err := NewKey("kid", HS256, make([]byte, 31)); err == nil {
+		t.Error("31 bytes pass")
+	}
+	for _, alg := range []string{"none", "hs256", "RS256", ""} {
+		if _, err := NewKey("kid", alg, material); err == nil {
+			t.Errorf("algorithm %q passes", alg)
+		}
+	}
+}
+
+// FuzzParse: what passes is exactly a token that was signed, byte for byte.
+func FuzzParse(f *testing.F) {
+	k := testKey(f, "kid", 7)
+	c := full()
+	token := sign(f, k, c)
+	f.Add(token)
+	f.Add(token + "\n")
+	f.Add(token[:len(token)-1])
+	f.Add(k.Header() + ".e30.")
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, err := Parse(text, only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now})
+		if err == nil && text != token {
+			t.Errorf("%q passes", text)
+		}
+	})
+}
+
+// FuzzClaims: any claims survive the round trip, and the payload byte for byte.
+func FuzzClaims(f *testing.F) {
+	f.Add("user", `{"a": 1}`, int64(900_000), true)
+	f.Add("\x00\u2028<", `" "`, int64(1), false)
+	k := testKey(f, "kid", 7)
+	f.Fuzz(func(t *testing.T, user, payload string, life int64, unconfirmed bool) {
+		if !json.Valid([]byte(payload)) || strings.TrimSpace(payload) != payload || strings.ToValidUTF8(user, "") != user ||
+			life <= 0 || life > 1<<40 {
+			return
+		}
+		c := Claims{
+			Subject: user, Session: "s", IssuedAt: now, ExpiresAt: now.Add(time.Duration(life) * time.Millisecond),
+			Unconfirmed: unconfirmed, Payload: json.RawMessage(payload),
+		}
+		token := sign(t, k, c)
+		got, err := Parse(token, only(k), Expected{Now: now})
+		if len(token) > MaxLen {
+			return
+		}
+		if err != nil || !reflect.DeepEqual(got, c) {
+			t.Errorf("got %+v, %v, want %+v", got, err, c)
+		}
+	})
+}

@@ -1,0 +1,197 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/accesstoken"
+	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
+)
+
+// Manager creates, verifies, refreshes and ends sessions. It is safe for concurrent use; a process needs one.
+type Manager struct {
+	store     Store
+	cfg       Config
+	policy    policy
+	keys      *keyring
+	confirmed *confirmations
+}
+
+// New makes a Manager over a store whose schema is in place, and makes the store's first signing keys if there are none.
+// The errors match ErrInvalidConfig or ErrUnavailable.
+func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
+	if store == nil {
+		return nil, fmt.Errorf("%w: a store is required", ErrInvalidConfig)
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.StoreTimeout)
+	defer cancel()
+	keys, err := openKeyring(ctx, store, cfg.Random)
+	if err != nil {
+		return nil, err
+	}
+	return &Manager{
+		store:     store,
+		cfg:       cfg,
+		policy:    policy{grace: cfg.Grace},
+		keys:      keys,
+		confirmed: newConfirmations(),
+	}, nil
+}
+
+// AntiCSRF returns the configured mode, for adapters.
+func (m *Manager) AntiCSRF() AntiCSRF { return m.cfg.AntiCSRF }
+
+// storeContext bounds what one operation may wait for the store.
+func (m *Manager) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, m.cfg.StoreTimeout)
+}
+
+// CreateOptions are the options of Create.
+type CreateOptions struct {
+	// Payload goes into every access token of the session, where the client and every service can read it: any value
+	// that encoding/json encodes, or a json.RawMessage, whose bytes are kept but for white space around it.
+	Payload any
+	// Data stays in the store: any value that encoding/json encodes, or a json.RawMessage, whose bytes are kept.
+	Data any
+	// MaxAccessToken is the length of the longest access token that the client's transport can carry, in bytes; zero:
+	// 8192, which is the longest that Verify looks at.
+	MaxAccessToken int
+}
+
+// Create starts a session for a user who has just proved who they are, and returns what the client gets to hold.
+//
+// The errors match ErrInvalidUserID, ErrInvalidJSON, ErrTooLarge or ErrUnavailable. No session is left behind by the
+// first three.
+func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions) (*Session, Tokens, error) {
+	if !validUserID(userID) {
+		return nil, Tokens{}, ErrInvalidUserID
+	}
+	payload, err := encodePayload(opts.Payload)
+	if err != nil {
+		return nil, Tokens{}, err
+	}
+	data, err := m.encodeData(opts.Data)
+	if err != nil {
+		return nil, Tokens{}, err
+	}
+	now := m.cfg.Clock()
+	handle, err := newHandle(now, m.cfg.Random)
+	if err != nil {
+		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
+	}
+	version, err := m.newVersion()
+	if err != nil {
+		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
+	}
+	signer := m.keys.refreshSigner(now)
+	refresh, err := refreshtoken.New(signer, handle, now, m.cfg.Random)
+	if err != nil {
+		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
+	}
+
+	grant := grant{handle: handle, userID: userID, payload: payload, refresh: refresh, key: signer, remaining: m.cfg.IdleLifetime}
+	s, tokens, err := m.issue(grant)
+	if err != nil {
+		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
+	}
+	if err := fits(tokens.AccessToken, opts.MaxAccessToken); err != nil {
+		return nil, Tokens{}, err
+	}
+	row := NewRow{
+		Handle: handle, UserID: userID, Current: refresh.Mark(), Payload: payload,
+		Data: data, DataVersion: version, Lifetimes: m.cfg.lifetimes(),
+	}
+	if err := m.insert(ctx, row); err != nil {
+		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
+	}
+	return s, tokens, nil
+}
+
+// laterExtra is what a later token of the session may be longer by than its first, in bytes: the unc claim, and a
+// fraction in exp.
+const laterExtra = 20
+
+// fits refuses a payload with which a later token of the session would be too long.
+func fits(accessToken string, limit int) error {
+	if limit <= 0 || limit > accesstoken.MaxLen {
+		limit = accesstoken.MaxLen
+	}
+	if size := len(accessToken) + laterExtra; size > limit {
+		return fmt.Errorf("%w: the access token would be %d bytes with this payload, at most %d fit", ErrTooLarge, size, limit)
+	}
+	return nil
+}
+
+// insert adds the row, once: when the first answer was lost, a duplicate at the second attempt is our own row.
+func (m *Manager) insert(ctx context.Context, row NewRow) error {
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	err := m.store.Insert(ctx, row)
+	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+		if err = m.store.Insert(ctx, row); errors.Is(err, ErrDuplicate) {
+			return nil
+		}
+	}
+	return err
+}
+
+// grant is everything that a pair of tokens is made from.
+type grant struct {
+	handle      Handle
+	userID      string
+	payload     json.RawMessage
+	refresh     refreshtoken.Token
+	key         *refreshtoken.Key // that signed refresh
+	unconfirmed bool              // refresh is not known to have arrived
+	kept        bool              // refresh is the token that the client presented
+	remaining   time.Duration     // until the session ends if nobody refreshes it
+}
+
+// issue makes the tokens of a grant. They expire relative to now, so that the store's clock and this process's need not
+// agree, and no access token outlives its session.
+func (m *Manager) issue(g grant) (*Session, Tokens, error) {
+	now := m.cfg.Clock()
+	mark := g.refresh.Mark()
+	claims := accesstoken.Claims{
+		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience,
+		Subject: g.userID, Session: g.handle.String(),
+		IssuedAt: now, ExpiresAt: now.Add(min(m.cfg.AccessLifetime, g.remaining)),
+		RefreshMark: mark, Unconfirmed: g.unconfirmed,
+		Payload: g.payload,
+	}
+	if m.cfg.AntiCSRF == AntiCSRFToken {
+		claims.AntiCSRF = g.key.AntiCSRF(g.handle)
+	}
+	access, err := m.keys.accessSigner(now).Sign(claims)
+	if err != nil {
+		return nil, Tokens{}, err
+	}
+	tokens := Tokens{
+		IssuedAt:       now,
+		AccessToken:    access,
+		AccessExpires:  claims.ExpiresAt,
+		RefreshExpires: now.Add(g.remaining),
+		AntiCSRF:       claims.AntiCSRF,
+		ID:             generationID(mark),
+	}
+	if !g.kept {
+		tokens.RefreshToken = g.refresh.String()
+	}
+	return &Session{manager: m, handle: g.handle, userID: g.userID, payload: g.payload, expires: claims.ExpiresAt}, tokens, nil
+}
+
+// generationID makes the public id of a generation from its mark, so that it is the same however often that generation
+// is handed out.
+func generationID(mark Mark) string {
+	sum := sha256.Sum256(append([]byte("watchword generation id v1"), mark[:]...))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}

@@ -1,0 +1,178 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
+)
+
+// maxAttempts bounds how often one refresh reads the row anew because another one changed it, or because an answer was
+// lost. Every lost race moves the row towards a state that is answered without a race.
+const maxAttempts = 8
+
+// Refresh exchanges a refresh token for a new pair. If the RefreshToken that it returns is empty, the client keeps the
+// one that it presented; a transport must not send it again, since a late response would put an old token back.
+//
+// The errors match ErrUnauthorised: the token is no good, or the session has ended (a *TheftError, too, matches this);
+// ErrUnavailable: the store did not answer, nothing is lost, repeat the call; ErrTryRefresh: the token crossed with
+// another refresh in a way that only the client's newest token can sort out.
+func (m *Manager) Refresh(ctx context.Context, refreshToken string) (*Session, Tokens, error) {
+	token, key, err := refreshtoken.Open(refreshToken, m.keys.refreshKey)
+	if err != nil {
+		return nil, Tokens{}, ErrUnauthorised
+	}
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	err = fmt.Errorf("%w: too many requests change one session at once", ErrUnavailable)
+	for range maxAttempts {
+		row, now, getErr := m.store.Get(ctx, token.Handle())
+		switch {
+		case errors.Is(getErr, ErrNotFound):
+			return nil, Tokens{}, ErrUnauthorised
+		case getErr != nil:
+			return nil, Tokens{}, fmt.Errorf("refresh session: %w", getErr)
+		case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
+			return nil, Tokens{}, ErrUnauthorised // the lifetime was shortened after the row was written
+		}
+		p := presented{token: token, key: key, row: row, now: now}
+		decided := m.policy.decide(row, token.Mark(), now)
+		if decided.action == actTheft {
+			return nil, Tokens{}, m.theft(ctx, row, decided.kind)
+		}
+		g, won, stepErr := m.step(ctx, p, decided)
+		switch {
+		case errors.Is(stepErr, ErrUnavailable):
+			err = stepErr // perhaps it happened: the row tells
+		case stepErr != nil:
+			return nil, Tokens{}, stepErr
+		case won:
+			return m.issue(g)
+		}
+	}
+	return nil, Tokens{}, fmt.Errorf("refresh session: %w", err)
+}
+
+// presented is an authentic refresh token together with its session's row.
+type presented struct {
+	token refreshtoken.Token
+	key   *refreshtoken.Key // that signed token
+	row   Row
+	now   time.Time // the store's
+}
+
+// step carries out a decision. It reports false when another request changed the row in between.
+func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, bool, error) {
+	var (
+		h, life = p.row.Handle, m.cfg.lifetimes()
+		mark    = Mark(p.token.Mark())
+		g       = grant{
+			handle: h, userID: p.row.UserID, payload: p.row.Payload,
+			refresh: p.token, key: p.key,
+			remaining: min(life.Idle, p.row.CreatedAt.Add(life.Absolute).Sub(p.now)),
+		}
+		won bool
+		err error
+	)
+	switch d.action {
+	case actKeep:
+		g.kept = true
+		if !d.confirm {
+			g.remaining = p.row.ExpiresAt.Sub(p.now)
+			return g, true, nil
+		}
+		won, err = m.store.Confirm(ctx, h, mark, nil, life)
+	case actMint:
+		next := m.succeed(&g, p.token, p.key, p.now)
+		if d.confirm {
+			won, err = m.store.Confirm(ctx, h, mark, &next, life)
+		} else {
+			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, next, life)
+		}
+	case actHandOut:
+		if m.succeed(&g, p.token, p.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
+			return g, false, errLineage
+		}
+		won, err = m.store.HandOut(ctx, h, mark, p.row.Pending, life)
+	case actNewest:
+		current := m.succeed(&g, p.token, p.key, p.row.CurrentAt)
+		g.unconfirmed = false
+		if current.Mark != p.row.Current {
+			return g, false, errLineage
+		}
+		if p.row.Pending.IsZero() {
+			g.remaining = p.row.ExpiresAt.Sub(p.now)
+			return g, true, nil
+		}
+		if m.succeed(&g, g.refresh, g.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
+			return g, false, errLineage
+		}
+		won, err = m.store.HandOut(ctx, h, p.row.Current, p.row.Pending, life)
+	case actTheft:
+		panic("session: theft is not a step")
+	}
+	return g, won, err
+}
+
+// errLineage: a successor that the row names cannot be made again from its predecessor, since the key that signed it has
+// been cut off. The client's newest token is good.
+var errLineage = fmt.Errorf("%w: the successor's key is gone", ErrTryRefresh)
+
+// succeed replaces the grant's refresh token by the successor of token at a moment.
+func (m *Manager) succeed(g *grant, token refreshtoken.Token, own *refreshtoken.Key, moment time.Time) Successor {
+	g.key = m.keys.refreshSigner(moment)
+	g.refresh = token.Successor(own, g.key, moment)
+	g.unconfirmed = true
+	return Successor{Mark: g.refresh.Mark(), MintedAt: moment}
+}
+
+// theft ends the session, as configured, and tells the hook once: of several requests that find the same theft, the one
+// whose deletion counted.
+func (m *Manager) theft(ctx context.Context, row Row, kind TheftKind) error {
+	theft := &TheftError{Handle: row.Handle, UserID: row.UserID, Kind: kind}
+	mine := true
+	if m.cfg.Theft == TheftRevoke {
+		deleted, err := m.store.Delete(ctx, row.Handle)
+		lost := errors.Is(err, ErrUnavailable)
+		if lost {
+			deleted, err = m.store.Delete(ctx, row.Handle)
+		}
+		if err != nil {
+			return fmt.Errorf("end stolen session: %w", err)
+		}
+		// After a lost answer a missing row is most likely our own deletion: better told twice than never.
+		mine = deleted || lost
+	}
+	if mine && m.cfg.OnTheft != nil {
+		m.cfg.OnTheft(ctx, theft)
+	}
+	return theft
+}
+
+// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, newest first and at most
+// one of each session, without asking the store. A client whose cookie jar holds several of one name sends them all;
+// an older one must not be taken for a thief's.
+func (m *Manager) RankRefreshTokens(candidates []string) []string {
+	var tokens []refreshtoken.Token
+	for _, c := range candidates {
+		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey); err == nil {
+			tokens = append(tokens, t)
+		}
+	}
+	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
+		return cmp.Compare(b.MintedAt().UnixMicro(), a.MintedAt().UnixMicro())
+	})
+	var ranked []string
+	seen := map[Handle]bool{}
+	for _, t := range tokens {
+		if !seen[t.Handle()] {
+			seen[t.Handle()] = true
+			ranked = append(ranked, t.String())
+		}
+	}
+	return ranked
+}

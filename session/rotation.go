@@ -1,0 +1,98 @@
+package session
+
+import (
+	"crypto/subtle"
+	"time"
+)
+
+// This file is the decision at the heart of refreshing: what a presented refresh token means, given the row and the
+// store's clock. It does no I/O and has no clock of its own. docs/how-it-works.md explains each rule.
+
+// maxHandOuts is how often successors of one current token are handed out without any being used. Only somebody who
+// shadows the client needs more.
+const maxHandOuts = 32
+
+// maxPendingAge, in graces, is how long one successor is handed out again.
+const maxPendingAge = 5
+
+// action is what a refresh does once the presented token has been confirmed, where that was due.
+type action uint8
+
+const (
+	actKeep    action = iota // answer with the presented token itself and a new access token; change nothing
+	actHandOut               // hand out the same successor again
+	actMint                  // mint a successor, which replaces pending
+	actNewest                // the token crossed with its own confirmation: hand out the row's current
+	actTheft                 // the token is in two hands
+)
+
+// decision is the verdict on one presented refresh token.
+type decision struct {
+	confirm bool // the token is pending and becomes current, in the same update as the action
+	action  action
+	kind    TheftKind // with actTheft
+}
+
+// policy holds the two numbers that the decision depends on.
+type policy struct {
+	grace time.Duration // NoGrace: strict
+}
+
+func (p policy) strict() bool { return p.grace == NoGrace }
+
+// within reports now ≤ since + n graces. In the strict mode nothing is.
+func (p policy) within(now, since time.Time, n time.Duration) bool {
+	return !p.strict() && !now.After(since.Add(n*p.grace))
+}
+
+// decide classifies the refresh token with mark h. The row is live and the token's MAC is good.
+func (p policy) decide(row Row, h Mark, now time.Time) decision {
+	switch {
+	case !row.Pending.IsZero() && same(h, row.Pending):
+		if p.strict() {
+			return decision{confirm: true, action: actMint}
+		}
+		// Confirmed at this very moment, so it is brand-new.
+		return decision{confirm: true, action: actKeep}
+	case same(h, row.Current):
+		return p.decideCurrent(row, now)
+	case !row.Previous.IsZero() && same(h, row.Previous) && p.within(now, row.RotatedAt, 1):
+		return decision{action: actNewest}
+	default:
+		return decision{action: actTheft, kind: TheftReuse}
+	}
+}
+
+func (p policy) decideCurrent(row Row, now time.Time) decision {
+	switch {
+	case p.within(now, later(row.CurrentAt, row.RotatedAt), 1):
+		return decision{action: actKeep}
+	case row.Handed >= maxHandOuts:
+		return decision{action: actTheft, kind: TheftShadow}
+	case row.Pending.IsZero():
+		return decision{action: actMint}
+	case !p.within(now, row.HandedAt, 1):
+		return decision{action: actMint}
+	case p.within(now, row.PendingAt, maxPendingAge):
+		return decision{action: actHandOut}
+	default:
+		return decision{action: actMint}
+	}
+}
+
+// crossed reports whether an unconfirmed access token with mark rt, which could not confirm its refresh token, crossed
+// with a confirmation by another request and is good all the same.
+func (p policy) crossed(row Row, rt Mark, now time.Time) bool {
+	return same(rt, row.Current) ||
+		!row.Previous.IsZero() && same(rt, row.Previous) && p.within(now, row.RotatedAt, 1)
+}
+
+// same compares marks in constant time.
+func same(a, b Mark) bool { return subtle.ConstantTimeCompare(a[:], b[:]) == 1 }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,92 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Session is one login of one user on one client, as a request sees it: what its access token says, and the operations
+// on that session. It is safe for concurrent use.
+type Session struct {
+	manager *Manager
+	handle  Handle
+	userID  string
+	payload json.RawMessage
+
+	expires time.Time // of the access token
+	renewed *Tokens   // the access token without unc, when verification confirmed it
+}
+
+// Handle returns the session's public identifier.
+func (s *Session) Handle() Handle { return s.handle }
+
+// UserID returns the id with which the session was created.
+func (s *Session) UserID() string { return s.userID }
+
+// Payload decodes the application's payload of the access token into v, as json.Unmarshal does. Without a payload it
+// decodes null.
+func (s *Session) Payload(v any) error { return json.Unmarshal(s.payload, v) }
+
+// RawPayload returns the payload's bytes as they were given to Create. Do not change them.
+func (s *Session) RawPayload() json.RawMessage { return s.payload }
+
+// AccessExpires returns when the access token expires, by this process's clock.
+func (s *Session) AccessExpires() time.Time { return s.expires }
+
+// Renewed returns what is to replace the client's access token, if there is anything: the same token, no longer marked
+// as unconfirmed. Of the Tokens only the access token is set.
+func (s *Session) Renewed() (Tokens, bool) {
+	if s.renewed == nil {
+		return Tokens{}, false
+	}
+	return *s.renewed, true
+}
+
+// Data reads the session's data; see Manager.Data.
+func (s *Session) Data(ctx context.Context) (Data, error) { return s.manager.Data(ctx, s.handle) }
+
+// SetData replaces the session's data; see Manager.SetData.
+func (s *Session) SetData(ctx context.Context, v any) (Version, error) {
+	return s.manager.SetData(ctx, s.handle, v)
+}
+
+// UpdateData replaces the session's data if it still has the version given; see Manager.UpdateData.
+func (s *Session) UpdateData(ctx context.Context, version Version, v any) (Version, error) {
+	return s.manager.UpdateData(ctx, s.handle, version, v)
+}
+
+// Revoke ends the session in the store; see Manager.Revoke. It does not touch the client's tokens: HTTP adapters have a
+// Logout that does both.
+func (s *Session) Revoke(ctx context.Context) (bool, error) { return s.manager.Revoke(ctx, s.handle) }
+
+// Tokens is what a client gets to hold. Never log it. Times are by this process's clock.
+type Tokens struct {
+	IssuedAt       time.Time
+	AccessToken    string
+	AccessExpires  time.Time
+	RefreshToken   string    // empty: the client keeps the one that it presented
+	RefreshExpires time.Time // when the session ends if nobody refreshes it
+	AntiCSRF       string    // empty without AntiCSRFToken
+	// ID stands for the generation of refresh token: it changes when that does, and is no secret.
+	ID string
+}
+
+// Info describes a session to its user or to an administrator.
+type Info struct {
+	Handle      Handle
+	UserID      string
+	CreatedAt   time.Time // by the store's clock, as the others
+	RefreshedAt time.Time // the last refresh that gave out a new token; CreatedAt before the first
+	ExpiresAt   time.Time // if nobody refreshes it until then
+}
+
+func (r Row) info() Info {
+	return Info{
+		Handle:      r.Handle,
+		UserID:      r.UserID,
+		CreatedAt:   r.CreatedAt,
+		RefreshedAt: later(later(r.CurrentAt, r.RotatedAt), r.HandedAt),
+		ExpiresAt:   r.ExpiresAt,
+	}
+}

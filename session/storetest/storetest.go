@@ -1,0 +1,206 @@
+// Package storetest holds a session.Store to its contract. A new store's test is one call:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) session.Store { return newEmptyStore(t) })
+//	}
+//
+// Only tests import it.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/watchword-dev/watchword/session"
+)
+
+// Open returns a store for one test: empty, and seen by nobody else. It closes what it opened by t.Cleanup.
+type Open func(t *testing.T) session.Store
+
+// Run runs the whole suite, in parallel. It takes a few seconds at most and does not sleep.
+func Run(t *testing.T, open Open) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, suite)
+	}{
+		{"InsertThenGet", insertThenGet},
+		{"InsertDuplicate", insertDuplicate},
+		{"MissingIsNotFound", missing},
+		{"DeadIsMissing", dead},
+		{"Lifetimes", lifetimes},
+		{"Confirm", confirm},
+		{"ConfirmWithNext", confirmWithNext},
+		{"ConfirmNeedsPending", confirmNeedsPending},
+		{"HandOut", handOut},
+		{"MintComparesMarks", mint},
+		{"I3_ConfirmOnceOf64", confirmOnce},
+		{"I3_MintOnceOf64", mintOnce},
+		{"HandOutCountsAll", handOutCounts},
+		{"Delete", deleteOne},
+		{"DeleteUser", deleteUser},
+		{"DeleteUserKeeps", deleteUserKeeps},
+		{"DeleteUserLimit", deleteUserLimit},
+		{"I4_DeletedStaysDeleted", deletedStaysDeleted},
+		{"UserIDsAreBytes", userIDs},
+		{"List", list},
+		{"BytesAreKept", bytesAreKept},
+		{"SetData", setData},
+		{"SetDataOnceOf64", setDataOnce},
+		{"DeleteExpired", deleteExpired},
+		{"Keys", keys},
+		{"KeysOnceOf16", keysOnce},
+		{"CancelledContext", cancelled},
+		{"ClockMovesForward", clock},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, suite{Store: open(t), ctx: t.Context()})
+		})
+	}
+}
+
+// suite is a store under test with what every test needs.
+type suite struct {
+	session.Store
+	ctx context.Context
+}
+
+var life = session.Lifetimes{Idle: time.Hour, Absolute: 24 * time.Hour}
+
+var serial atomic.Uint64
+
+// handle returns a handle that no other test of the process uses, each greater than the one before.
+func handle() session.Handle {
+	var h session.Handle
+	n := serial.Add(1)
+	for i := range 8 {
+		h[i] = byte(n >> (56 - 8*i))
+	}
+	h[15] = 0xff
+	return h
+}
+
+// mark returns a mark made of a name; no two names have the same.
+func mark(name string) session.Mark {
+	var m session.Mark
+	copy(m[:], name+"\xff\x00'\"\\%_") // bytes that careless quoting would change
+	return m
+}
+
+// insert adds a session with current = mark("R0") and returns its handle.
+func (s suite) insert(t *testing.T, change ...func(*session.NewRow)) session.Handle {
+	t.Helper()
+	row := session.NewRow{
+		Handle: handle(), UserID: "user", Current: mark("R0"),
+		Payload: []byte(`{"p":1}`), Data: []byte(`{"d":1}`), DataVersion: 7, Lifetimes: life,
+	}
+	for _, f := range change {
+		f(&row)
+	}
+	if err := s.Insert(s.ctx, row); err != nil {
+		t.Fatalf("Insert: %v", err)
+	}
+	return row.Handle
+}
+
+func user(id string) func(*session.NewRow) { return func(r *session.NewRow) { r.UserID = id } }
+
+// expired makes a row that is dead from the start, without any waiting.
+func expired(r *session.NewRow) {
+	r.Lifetimes = session.Lifetimes{Idle: -time.Hour, Absolute: time.Hour}
+}
+
+func (s suite) get(t *testing.T, h session.Handle) (session.Row, time.Time) {
+	t.Helper()
+	row, now, err := s.Get(s.ctx, h)
+	if err != nil {
+		t.Fatalf("Get(%v): %v", h, err)
+	}
+	return row, now
+}
+
+// yes and no assert the verdict of a changing call.
+func yes(t *testing.T, what string) func(bool, error) {
+	return verdict(t, what, true)
+}
+
+func no(t *testing.T, what string) func(bool, error) {
+	return verdict(t, what, false)
+}
+
+func verdict(t *testing.T, what string, want bool) func(bool, error) {
+	t.Helper()
+	return func(got bool, err error) {
+		t.Helper()
+		if err != nil || got != want {
+			t.Fatalf("%s: got %v, %v, want %v, <nil>", what, got, err, want)
+		}
+	}
+}
+
+// mint gives the session a pending token named name, minted at the store's now, over no pending.
+func (s suite) mint(t *testing.T, h session.Handle, current, name string) time.Time {
+	t.Helper()
+	_, now := s.get(t, h)
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, session.Successor{Mark: mark(name), MintedAt: now}, life))
+	return now
+}
+
+// race runs f from n goroutines at once and returns how many of them got true.
+func race(t *testing.T, n int, f func(i int) (bool, error)) int {
+	t.Helper()
+	var (
+		wins  atomic.Int64
+		start = make(chan struct{})
+		wg    sync.WaitGroup
+	)
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			won, err := f(i)
+			if err != nil {
+				t.Errorf("goroutine %d: %v", i, err)
+			}
+			if won {
+				wins.Add(1)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	return int(wins.Load())
+}
+
+func notFound(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("%s: got error %v, want ErrNotFound", what, err)
+	}
+}
+
+func equal[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func equalBytes(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got %s, want %s", what, short(got), short(want))
+	}
+}
+
+func short(b []byte) string {
+	if len(b) > 80 {
+		return fmt.Sprintf("%q… (%d bytes)", b[:80], len(b))
+	}
+	return fmt.Sprintf("%q", b)
+}

@@ -1,0 +1,101 @@
+package session
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+
+	"github.com/watchword-dev/watchword/session/internal/accesstoken"
+)
+
+// VerifyOptions are the options of Verify.
+type VerifyOptions struct {
+	// CheckAntiCSRF asks for the anti-CSRF check, as every request needs that changes something and is authenticated by
+	// a cookie. It is ignored unless Config.AntiCSRF is AntiCSRFToken.
+	CheckAntiCSRF bool
+	// AntiCSRF is what the request sent as anti-CSRF token.
+	AntiCSRF string
+}
+
+// Verify checks an access token, without the store: signature, key, algorithm, type, times, issuer, audience. The one
+// exception is the first use of a token after a refresh, which tells the store that the refresh arrived; see
+// Session.Renewed. If the store does not answer then, the token is good all the same.
+//
+// Every refused token gets ErrTryRefresh, whatever is wrong with it. ErrUnauthorised means that the session has ended,
+// and ErrAntiCSRF that the request did not prove its origin.
+func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
+	now := m.cfg.Clock()
+	claims, err := accesstoken.Parse(accessToken, m.keys.accessKey, accesstoken.Expected{
+		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: now,
+	})
+	if err != nil {
+		return nil, ErrTryRefresh
+	}
+	handle, err := ParseHandle(claims.Session)
+	if err != nil {
+		return nil, ErrTryRefresh
+	}
+	if m.cfg.AntiCSRF == AntiCSRFToken && opts.CheckAntiCSRF {
+		if claims.AntiCSRF == "" {
+			return nil, ErrTryRefresh // minted before the mode was switched on: a refresh gives the client its token
+		}
+		if subtle.ConstantTimeCompare([]byte(claims.AntiCSRF), []byte(opts.AntiCSRF)) != 1 {
+			return nil, ErrAntiCSRF
+		}
+	}
+	s := &Session{
+		manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt,
+	}
+	if s.payload == nil {
+		s.payload = json.RawMessage("null")
+	}
+	if !claims.Unconfirmed {
+		return s, nil
+	}
+
+	switch m.confirmed.do(claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
+		return m.confirm(ctx, handle, claims.RefreshMark)
+	}) {
+	case outcomeGone:
+		return nil, ErrUnauthorised
+	case outcomeStale:
+		return nil, ErrTryRefresh
+	case outcomeConfirmed:
+		claims.Unconfirmed = false
+		renewed, err := m.keys.accessSigner(now).Sign(claims)
+		if err != nil {
+			return nil, err
+		}
+		s.renewed = &Tokens{IssuedAt: now, AccessToken: renewed, AccessExpires: claims.ExpiresAt}
+	case outcomeUnknown, outcomeCrossed:
+	}
+	return s, nil
+}
+
+// confirm tells the store that the refresh token with this mark has arrived. One statement, unless a parallel request or
+// another process was first.
+func (m *Manager) confirm(ctx context.Context, h Handle, mark Mark) outcome {
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	changed, err := m.store.Confirm(ctx, h, mark, nil, m.cfg.lifetimes())
+	switch {
+	case err != nil:
+		return outcomeUnknown
+	case changed:
+		return outcomeConfirmed
+	}
+	row, now, err := m.store.Get(ctx, h)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return outcomeGone
+	case err != nil:
+		return outcomeUnknown
+	case same(mark, row.Current):
+		return outcomeConfirmed
+	case m.policy.crossed(row, mark, now):
+		return outcomeCrossed
+	default:
+		return outcomeStale
+	}
+}
