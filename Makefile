@@ -1,0 +1,40 @@
+# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fmt-check vet tidy-check lint unit fuzz-seeds simulator integration clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the demo application
+	@scripts/prerequisites.sh go
+	go run ./demo/api
+
+test: ## run every check and every test there is
+	@scripts/test.sh
+
+fmt-check: ## is all Go code as gofmt writes it
+	@scripts/test.sh fmt
+
+vet: ## go vet in every module
+	@scripts/test.sh vet
+
+tidy-check: ## does every module build alone, with a tidy go.mod
+	@scripts/test.sh tidy
+
+lint: ## golangci-lint in every module, import directions included
+	@scripts/test.sh lint
+
+unit: ## tests that need no database, race detector on
+	@scripts/test.sh unit
+
+fuzz-seeds: unit ## fuzz targets over their seeds: go test runs them with the unit tests
+
+simulator: ## the session simulator at full size, race detector off
+	@scripts/test.sh simulator
+
+integration: ## tests on a real MySQL in a container
+	@scripts/test.sh integration
+
+clean: ## remove what the checks built
+	rm -rf .bin

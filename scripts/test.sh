@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# test.sh [STEP...]: the checks that `make test` makes, in order, or only those named. Stops at the first that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOWORK=off # each module has to stand on its own, as its consumers will have it
+
+# Takes longer than the tests may, on a slow machine with two cores and the race detector; a hung test still ends.
+timeout=15m
+
+# in_modules COMMAND...: runs it in every module, naming the module first.
+in_modules() {
+  local dir
+  for dir in $modules; do
+    printf -- '- %s\n' "$dir"
+    (cd "$dir" && "$@")
+  done
+}
+
+step_prerequisites() { scripts/prerequisites.sh go cc; }
+
+step_fmt() {
+  local files
+  # shellcheck disable=SC2086 # one argument for each
+  files=$(gofmt -l $modules)
+  if [ -n "$files" ]; then
+    printf 'not as gofmt writes it (run gofmt -w):\n%s\n' "$files" >&2
+    return 1
+  fi
+}
+
+step_vet() { in_modules go vet ./...; }
+
+step_tidy() {
+  in_modules go build ./...
+  in_modules go mod tidy -diff
+}
+
+step_lint() { scripts/lint.sh; }
+
+# Everything but integration/ needs no database, no network and no engine. Fuzz targets run over their seeds here.
+step_unit() {
+  local dir
+  for dir in $modules; do
+    if [ "$dir" = integration ]; then continue; fi
+    printf -- '- %s\n' "$dir"
+    (cd "$dir" && go test -race -timeout "$timeout" ./...)
+  done
+}
+
+# Again without the race detector, which leaves time for many more rounds.
+step_simulator() { (cd session && go test -count=1 -timeout "$timeout" ./sessionsim/...); }
+
+# One package at a time: each has a MySQL server of its own, and the machine may be small.
+step_integration() {
+  (cd integration && ./engine.sh run go test -race -count=1 -p 1 -timeout "$timeout" ./...)
+}
+
+title() {
+  case $1 in
+    prerequisites) echo 'what is needed is there' ;;
+    fmt) echo 'gofmt' ;;
+    vet) echo 'go vet' ;;
+    tidy) echo 'every module builds alone, go.mod is tidy' ;;
+    lint) echo 'golangci-lint' ;;
+    unit) echo 'tests, race detector on' ;;
+    simulator) echo 'session simulator, full size' ;;
+    integration) echo 'integration tests on MySQL, race detector on' ;;
+    *) return 1 ;;
+  esac
+}
+
+if [ $# = 0 ]; then set -- prerequisites fmt vet tidy lint unit simulator integration; fi
+for step in "$@"; do
+  title "$step" >/dev/null || { echo "test.sh: there is no step $step" >&2; exit 2; }
+done
+
+scripts/prerequisites.sh go
+modules=$(scripts/modules.sh)
+summary=
+for step in "$@"; do
+  printf '\n=== %s: %s\n' "$step" "$(title "$step")"
+  began=$SECONDS
+  set +e
+  (set -e && "step_$step") # not `|| code=$?`, which would switch -e off inside
+  code=$?
+  set -e
+  took=$((SECONDS - began))
+  line=$(printf '%-14s %4d s  %s' "$step" "$took" "$(if [ "$code" = 0 ]; then echo ok; else echo FAILED; fi)")
+  summary="$summary$line"$'\n'
+  if [ "$code" != 0 ]; then break; fi
+  printf '=== %s: ok, %d s\n' "$step" "$took"
+done
+
+printf '\n%s%-14s %4d s\n' "$summary" total "$SECONDS"
+if [ "$code" != 0 ]; then
+  echo "test.sh: the step \"$step\" failed; \`scripts/test.sh $step\` runs it alone" >&2
+  exit 1
+fi
