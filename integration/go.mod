@@ -7,6 +7,14 @@ require (
 	github.com/moby/moby/api v1.56.1
 	github.com/testcontainers/testcontainers-go v0.45.0
 	github.com/testcontainers/testcontainers-go/modules/mysql v0.45.0
+	github.com/watchword-dev/watchword/session v0.1.0
+	github.com/watchword-dev/watchword/store/mysql v0.1.0
+)
+
+replace (
+	github.com/watchword-dev/watchword/adapters/nethttp => ../adapters/nethttp
+	github.com/watchword-dev/watchword/session => ../session
+	github.com/watchword-dev/watchword/store/mysql => ../store/mysql
 )
 
 require (
@@ -29,6 +37,7 @@ require (
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/go-ole/go-ole v1.3.0 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/klauspost/compress v1.18.7 // indirect
 	github.com/lufia/plan9stats v0.0.0-20260330125221-c963978e514e // indirect

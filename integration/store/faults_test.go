@@ -1,0 +1,219 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/watchword-dev/watchword/integration/mysqltest"
+	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/store/mysql"
+)
+
+func manager(t *testing.T, store session.Store, cfg session.Config) *session.Manager {
+	t.Helper()
+	m, err := session.New(t.Context(), store, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A context that ends while a statement waits for a lock ends the call, and holds no connection.
+func TestContextEndsAWaitingStatement(t *testing.T) {
+	t.Parallel()
+	store := open(t, "", unlimited)
+	m := manager(t, store, session.Config{})
+	s, _, err := m.Create(t.Context(), "user", session.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := store.DB().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := s.Handle()
+	if _, err := tx.ExecContext(t.Context(), "DELETE FROM watchword_sessions WHERE handle = ?", h[:]); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := store.SetData(ctx, h, 0, 5, []byte("1")); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want ErrUnavailable and DeadlineExceeded", err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if n := store.DB().Stats().InUse; n != 0 {
+		t.Errorf("%d connections are still in use", n)
+	}
+	if _, err := s.SetData(t.Context(), 2); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// I9: connections that the server kills cost at most an ErrUnavailable, which a repetition mends; nobody is logged out.
+func TestI9KilledConnections(t *testing.T) {
+	t.Parallel()
+	dsn := mysqltest.Database(t)
+	store := openAt(t, dsn, unlimited)
+	m := manager(t, store, session.Config{})
+	_, tokens, err := m.Create(t.Context(), "user", session.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var killer sync.WaitGroup
+	killer.Go(func() {
+		admin := mysqltest.Open(t, dsn)
+		admin.SetMaxOpenConns(1)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			rows, err := admin.QueryContext(t.Context(), "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()")
+			if err != nil {
+				t.Errorf("list connections: %v", err)
+				return
+			}
+			var ids []int64
+			for rows.Next() {
+				var id int64
+				if err := rows.Scan(&id); err == nil {
+					ids = append(ids, id)
+				}
+			}
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+				t.Errorf("list connections: %v", err)
+				return
+			}
+			for _, id := range ids {
+				_, _ = admin.ExecContext(t.Context(), fmt.Sprint("KILL ", id)) // it may be gone already
+			}
+		}
+	})
+	var done, failed atomic.Int64
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for range 100 {
+				_, _, err := m.Refresh(t.Context(), tokens.RefreshToken)
+				switch {
+				case err == nil:
+					done.Add(1)
+				case errors.Is(err, session.ErrUnavailable):
+					failed.Add(1)
+				default:
+					t.Errorf("a killed connection gave %v", err)
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	killer.Wait()
+	t.Logf("%d refreshes answered, %d were told to come again", done.Load(), failed.Load())
+	if done.Load() == 0 {
+		t.Error("no refresh was answered")
+	}
+	if _, _, err := m.Refresh(t.Context(), tokens.RefreshToken); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// Creates, refreshes, revocations and cleanup at once: no deadlock reaches a caller.
+func TestNoDeadlockReachesACaller(t *testing.T) {
+	t.Parallel()
+	store := open(t, "", unlimited)
+	m := manager(t, store, session.Config{Grace: session.NoGrace, AccessLifetime: time.Second, IdleLifetime: time.Second})
+	var workers sync.WaitGroup
+	var ops, cleaned atomic.Int64
+	check := func(what string, err error) {
+		if err != nil && !errors.Is(err, session.ErrUnauthorised) { // another worker ended it
+			t.Errorf("%s: %v", what, err)
+		}
+		ops.Add(1)
+	}
+	for worker := range 12 {
+		workers.Go(func() {
+			for i := range 60 {
+				user := fmt.Sprint("user", (worker+i)%5)
+				s, tokens, err := m.Create(t.Context(), user, session.CreateOptions{})
+				check("create", err)
+				if err != nil {
+					return
+				}
+				for range 2 {
+					var next session.Tokens
+					_, next, err = m.Refresh(t.Context(), tokens.RefreshToken)
+					check("refresh", err)
+					if err != nil {
+						break
+					}
+					_, err = m.Verify(t.Context(), next.AccessToken, session.VerifyOptions{})
+					check("first use", err)
+					tokens = next
+				}
+				if i%7 == 0 {
+					_, err = m.RevokeOthers(t.Context(), user, s.Handle())
+					check("revoke others", err)
+				}
+			}
+		})
+	}
+	var cleaners sync.WaitGroup
+	stop := make(chan struct{})
+	for range 3 {
+		cleaners.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(20 * time.Millisecond):
+				}
+				n, err := m.DeleteExpired(t.Context())
+				check("clean up", err)
+				cleaned.Add(int64(n))
+			}
+		})
+	}
+	workers.Wait()
+	close(stop)
+	cleaners.Wait()
+	t.Logf("%d operations, %d expired sessions removed", ops.Load(), cleaned.Load())
+	if cleaned.Load() == 0 {
+		t.Error("the cleaners found nothing to do")
+	}
+}
+
+// An unreachable database is named, and its password is not.
+func TestUnreachableDatabase(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := mysql.Open(ctx, "app:hunter2@tcp(127.0.0.1:1)/shop", mysql.Options{})
+	if !errors.Is(err, session.ErrUnavailable) || !strings.Contains(err.Error(), "127.0.0.1:1") || !strings.Contains(err.Error(), "shop") ||
+		strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v, want ErrUnavailable with host and database, without the password", err)
+	}
+}
+
+// Errors of the server may hold the values of a statement. Ours never do.
+func TestErrorsHoldNoValues(t *testing.T) {
+	t.Parallel()
+	store := open(t, "", unlimited)
+	mustExec(t, store.DB(), "DROP TABLE watchword_sessions")
+	const secret = "secretuser"
+	_, err := store.List(t.Context(), secret, session.Page{Limit: 1})
+	if err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "Migrate") {
+		t.Errorf("got %v, want an error that says what to do and holds no value", err)
+	}
+}

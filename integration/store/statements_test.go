@@ -1,0 +1,120 @@
+package store_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/store/mysql"
+)
+
+// counters reads the server's own counts of the pool's one connection. Reading counts as one statement itself.
+func counters(t *testing.T, store *mysql.Store) map[string]int {
+	t.Helper()
+	rows, err := store.DB().QueryContext(t.Context(),
+		"SHOW SESSION STATUS WHERE Variable_name = 'Questions' OR Variable_name LIKE 'Com\\_%'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	counts := map[string]int{}
+	for rows.Next() {
+		var (
+			name string
+			n    int
+		)
+		if err := rows.Scan(&name, &n); err != nil {
+			t.Fatal(err)
+		}
+		counts[name] = n
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+// cost returns what f had the server do.
+func cost(t *testing.T, store *mysql.Store, f func()) map[string]int {
+	t.Helper()
+	before := counters(t, store)
+	f()
+	after := counters(t, store)
+	before["Questions"]++
+	before["Com_show_status"]++
+	spent := map[string]int{}
+	for name, n := range after {
+		if d := n - before[name]; d != 0 {
+			spent[name] = d
+		}
+	}
+	return spent
+}
+
+// TestStatementCounts: what each operation costs, counted by the server, is what docs/how-it-works.md says.
+func TestStatementCounts(t *testing.T) {
+	t.Parallel()
+	store := open(t, "", oneConnection)
+	m, err := session.New(t.Context(), store, session.Config{Grace: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var (
+		s      *session.Session
+		first  session.Tokens
+		second session.Tokens
+	)
+	settle := func() { time.Sleep(120 * time.Millisecond) } // the server's clock cannot be turned: grace has to pass
+	statements := func(counts ...string) map[string]int {
+		want := map[string]int{}
+		for _, c := range counts {
+			want["Com_"+c]++
+			want["Questions"]++
+		}
+		return want
+	}
+	for _, step := range []struct {
+		name string
+		run  func()
+		want map[string]int
+	}{
+		{"create", func() { s, first, err = m.Create(t.Context(), "user", session.CreateOptions{Data: 1}); must(err) }, statements("insert")},
+		{"verify", func() { _, err := m.Verify(t.Context(), first.AccessToken, session.VerifyOptions{}); must(err) }, statements()},
+		{"refresh of a brand-new token", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select")},
+		{"", settle, nil},
+		{"refresh", func() { _, second, err = m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select", "update")},
+		{"refresh again, before its successor was used", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select", "update")},
+		{"first verify after a refresh", func() { _, err := m.Verify(t.Context(), second.AccessToken, session.VerifyOptions{}); must(err) }, statements("update")},
+		{"second verify after a refresh", func() { _, err := m.Verify(t.Context(), second.AccessToken, session.VerifyOptions{}); must(err) }, statements()},
+		{"", settle, nil},
+		{"refresh, later", func() { _, first, err = m.Refresh(t.Context(), second.RefreshToken); must(err) }, statements("select", "update")},
+		{"refresh that confirms", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select", "update")},
+		{"list", func() { _, err := m.Sessions(t.Context(), "user", session.Page{}); must(err) }, statements("select")},
+		{"data", func() { _, err := s.Data(t.Context()); must(err) }, statements("select")},
+		{"set data", func() { _, err := s.SetData(t.Context(), 2); must(err) }, statements("update")},
+		{"garbage", func() {
+			if _, _, err := m.Refresh(t.Context(), strings.Repeat("A", 135)); err == nil {
+				t.Error("garbage passed")
+			}
+		}, statements()},
+		{"revoke", func() { _, err := s.Revoke(t.Context()); must(err) }, statements("delete")},
+		{"revoke user", func() { _, err := m.RevokeUser(t.Context(), "user"); must(err) }, statements("delete")},
+	} {
+		if step.name == "" {
+			step.run()
+			continue
+		}
+		got := cost(t, store, step.run)
+		if !maps.Equal(got, step.want) {
+			t.Errorf("%s: the server counted %v, want %v", step.name, got, step.want)
+		}
+	}
+}

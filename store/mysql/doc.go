@@ -1,0 +1,21 @@
+// Package mysql keeps sessions and signing keys in MySQL (8.0 to 9.x) or MariaDB (10.6 and later), for any number of
+// processes. It is held to the contract of session.Store by package storetest.
+//
+// Start with Open, which makes a connection pool with safe settings, or with New over a *sql.DB of your own; then
+// Migrate, then session.New:
+//
+//	store, err := mysql.Open(ctx, "app:secret@tcp(db.internal:3306)/app", mysql.Options{})
+//	defer store.Close()
+//	err = store.Migrate(ctx)
+//	manager, err := session.New(ctx, store, session.Config{})
+//
+// Every operation is one statement in autocommit mode, by an index; cleaning up takes two for each batch. Nothing locks
+// rows to decide something later: a change names the state that it starts from, and reports whether it found that. The
+// clock is the database server's.
+//
+// Never point it at a replica: a session that was revoked on the primary must not be read as alive. On a cluster that
+// writes on several nodes, reads have to wait for writes: wsrep_sync_wait = 1 on Galera,
+// group_replication_consistency = 'BEFORE' on Group Replication; and the clocks of the nodes have to agree to well
+// within session.Config.Grace. Never let anything else write to its tables. Never share a table prefix between
+// deployments that are not to accept each other's tokens.
+package mysql

@@ -1,0 +1,64 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+)
+
+// fake is a driver that answers each statement with the next of its errors, and with success when there are no more.
+type fake struct {
+	mu         sync.Mutex
+	errs       []error
+	statements []string
+}
+
+func (f *fake) store(t *testing.T) *Store {
+	t.Helper()
+	db := sql.OpenDB(f)
+	t.Cleanup(func() { _ = db.Close() })
+	store, err := New(db, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func (f *fake) next(statement string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.statements = append(f.statements, statement)
+	if len(f.errs) == 0 {
+		return nil
+	}
+	err := f.errs[0]
+	f.errs = f.errs[1:]
+	return err
+}
+
+func (f *fake) Connect(context.Context) (driver.Conn, error) { return fakeConn{f}, nil }
+func (f *fake) Driver() driver.Driver                        { return nil }
+
+type fakeConn struct{ *fake }
+
+func (c fakeConn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not prepared here") }
+func (c fakeConn) Begin() (driver.Tx, error)           { return nil, errors.New("no transactions here") }
+func (c fakeConn) Close() error                        { return nil }
+
+func (c fakeConn) ExecContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), c.next(statement)
+}
+
+func (c fakeConn) QueryContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Rows, error) {
+	return noRows{}, c.next(statement)
+}
+
+type noRows struct{}
+
+func (noRows) Columns() []string         { return []string{"nothing"} }
+func (noRows) Close() error              { return nil }
+func (noRows) Next([]driver.Value) error { return io.EOF }
