@@ -20,7 +20,7 @@ func newHandle(now time.Time, rand io.Reader) (Handle, error) {
 		return Handle{}, fmt.Errorf("read randomness: %w", err)
 	}
 	var stamp [8]byte
-	binary.BigEndian.PutUint64(stamp[:], uint64(now.UnixMilli())) //nolint:gosec // a clock before 1970 makes an odd handle, no harm
+	binary.BigEndian.PutUint64(stamp[:], uint64(now.UnixMilli()))
 	copy(h[:6], stamp[2:])
 	h[6] = h[6]&0x0f | 0x70
 	h[8] = h[8]&0x3f | 0x80

@@ -322,13 +322,13 @@ func TestI4RevokedStaysRevoked(t *testing.T) {
 					var got answer
 					select {
 					case <-g.reached:
-						if was, err := w.Manager.Revoke(w.ctx, h); err != nil || !was {
+						if was, err := w.Revoke(w.ctx, h); err != nil || !was {
 							t.Errorf("Revoke: got %v, %v", was, err)
 						}
 						close(g.open)
 						got = <-done
 					case got = <-done: // the operation has no such point
-						if _, err := w.Manager.Revoke(w.ctx, h); err != nil {
+						if _, err := w.Revoke(w.ctx, h); err != nil {
 							t.Errorf("Revoke: %v", err)
 						}
 					}
@@ -363,7 +363,7 @@ func TestI4RenewalDoesNotOutliveTheToken(t *testing.T) {
 	w.clock.advance(time.Minute)
 	second := w.refresh(first.RefreshToken)
 	h := w.handle(second.AccessToken)
-	if _, err := w.Manager.Revoke(w.ctx, h); err != nil {
+	if _, err := w.Revoke(w.ctx, h); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.advance(session.DefaultAccessLifetime - time.Minute)
@@ -384,7 +384,7 @@ func TestI4FirstUseAfterRevocation(t *testing.T) {
 	h := w.handle(first.AccessToken)
 	w.clock.advance(time.Minute)
 	second := w.refresh(first.RefreshToken)
-	if _, err := w.Manager.Revoke(w.ctx, h); err != nil {
+	if _, err := w.Revoke(w.ctx, h); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.Verify(w.ctx, second.AccessToken, session.VerifyOptions{})

@@ -76,7 +76,9 @@ func (p policy) decideCurrent(row Row, now time.Time) decision {
 	case p.within(now, row.PendingAt, maxPendingAge):
 		return decision{action: actHandOut}
 	default:
-		return decision{action: actMint}
+		// Too old to be handed out again, and too fresh in flight to be replaced: an answer under way may still put it
+		// into the jar, and would make the client a thief. A grace without hand-outs has to pass first.
+		return decision{action: actKeep}
 	}
 }
 

@@ -145,7 +145,7 @@ func TestNoDeadlockReachesACaller(t *testing.T) {
 	for worker := range 12 {
 		workers.Go(func() {
 			for i := range 60 {
-				user := fmt.Sprint("user", (worker+i)%5)
+				user := fmt.Sprint("user", (worker+i)%40)
 				s, tokens, err := m.Create(t.Context(), user, session.CreateOptions{})
 				check("create", err)
 				if err != nil {

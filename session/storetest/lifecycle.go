@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -287,8 +288,10 @@ func setData(t *testing.T, s suite) {
 
 func setDataOnce(t *testing.T, s suite) {
 	h := s.insert(t)
-	wins := race(t, 64, func(i int) (bool, error) {
-		return s.SetData(s.ctx, h, 7, session.Version(100+i), []byte(`1`))
+	var next atomic.Uint64
+	next.Store(100)
+	wins := race(t, 64, func(int) (bool, error) {
+		return s.SetData(s.ctx, h, 7, session.Version(next.Add(1)), []byte(`1`))
 	})
 	equal(t, "winners among 64 SetData of one version", wins, 1)
 }

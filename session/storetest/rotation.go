@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/watchword-dev/watchword/session"
@@ -113,7 +114,7 @@ func mintOnce(t *testing.T, s suite) {
 	h := s.insert(t)
 	_, now := s.get(t, h)
 	wins := race(t, 64, func(i int) (bool, error) {
-		next := session.Successor{Mark: mark("R1-" + string(rune('0'+i))), MintedAt: now}
+		next := session.Successor{Mark: mark(fmt.Sprint("R1-", i)), MintedAt: now}
 		return s.Mint(s.ctx, h, mark("R0"), session.Mark{}, next, life)
 	})
 	equal(t, "winners among 64 successors of one current", wins, 1)

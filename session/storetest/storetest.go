@@ -10,6 +10,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -78,10 +79,7 @@ var serial atomic.Uint64
 // handle returns a handle that no other test of the process uses, each greater than the one before.
 func handle() session.Handle {
 	var h session.Handle
-	n := serial.Add(1)
-	for i := range 8 {
-		h[i] = byte(n >> (56 - 8*i))
-	}
+	binary.BigEndian.PutUint64(h[:], serial.Add(1))
 	h[15] = 0xff
 	return h
 }

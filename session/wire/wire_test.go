@@ -132,7 +132,7 @@ func TestMaxAccessTokenFillsTheCookie(t *testing.T) {
 	for _, cfg := range []wire.Config{{}, {CookieDomain: strings.Repeat("a", 60) + ".example.com", CookiePath: "/long/path", CookieSameSite: http.SameSiteStrictMode}} {
 		c, h := contract(t, cfg), http.Header{}
 		issued := time.Unix(1_760_000_000, 0)
-		c.SetTokens(h, session.Tokens{IssuedAt: issued, AccessToken: strings.Repeat("x", c.MaxAccessToken()), AccessExpires: issued.Add(1<<31 * time.Second)})
+		c.SetTokens(h, session.Tokens{IssuedAt: issued, AccessToken: strings.Repeat("x", c.MaxAccessToken()), AccessExpires: issued.Add(1 << 31 * time.Second)})
 		if size := len(h.Get("Set-Cookie")); size > 4096 || size < 4090 {
 			t.Errorf("the longest cookie is %d bytes, want 4096 or little less", size)
 		}

@@ -117,7 +117,7 @@ func New(k *Key, handle [16]byte, at time.Time, random io.Reader) (Token, error)
 // t; signer authenticates the successor.
 func (t Token) Successor(own, signer *Key, at time.Time) Token {
 	var moment [8]byte
-	binary.BigEndian.PutUint64(moment[:], uint64(at.UnixMicro())) //nolint:gosec // two's complement is what is meant
+	binary.BigEndian.PutUint64(moment[:], uint64(at.UnixMicro()))
 	return seal(signer, t.handle, at.UnixMicro(), sum(own.derive, []byte(t.text), moment[:]))
 }
 
