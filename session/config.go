@@ -15,6 +15,7 @@ const (
 	DefaultAbsoluteLifetime = 180 * 24 * time.Hour
 	DefaultGrace            = 10 * time.Second
 	DefaultStoreTimeout     = 5 * time.Second
+	DefaultMaxHandOuts      = 32
 	DefaultMaxDataBytes     = 1 << 20
 	DefaultPage             = 100
 )
@@ -52,13 +53,21 @@ type Config struct {
 	Issuer   string
 	Audience string
 
-	AccessLifetime   time.Duration // of an access token; default 15 min, at least 1 s
-	IdleLifetime     time.Duration // of a session that nobody refreshes; default 30 days, at least AccessLifetime
-	AbsoluteLifetime time.Duration // of any session; default 180 days, at least IdleLifetime
+	// How long an access token lives, a session that nobody refreshes, and any session; defaults 15 min, 30 days and 180
+	// days. Each must not exceed the next; a default gives way to what is set: with IdleLifetime alone set to 5 min, access
+	// tokens live 5 min as well.
+	AccessLifetime   time.Duration
+	IdleLifetime     time.Duration
+	AbsoluteLifetime time.Duration
 
 	// Grace is how long requests that cross with a refresh are honoured; default 10 s. It should be four times what a
-	// request and its response take at worst, and be well below AccessLifetime. NoGrace is the strict mode.
+	// request and its response take at worst. NoGrace is the strict mode.
 	Grace time.Duration
+
+	// MaxHandOuts is how often successors of one refresh token are handed out without any being used; one more is taken
+	// for theft, by somebody who shadows the client. Default 32. A client none of whose answers arrive, and who retries as
+	// often, looks the same: where outages of minutes meet clients that retry every second, choose more.
+	MaxHandOuts int
 
 	// StoreTimeout bounds what one operation may wait for the store, beside the caller's own context; default 5 s.
 	StoreTimeout time.Duration
@@ -88,11 +97,12 @@ func orDefault[T comparable](v *T, def T) {
 
 // withDefaults returns the configuration with every zero field filled in, or an ErrInvalidConfig that names a field.
 func (c Config) withDefaults() (Config, error) {
-	orDefault(&c.AccessLifetime, DefaultAccessLifetime)
-	orDefault(&c.IdleLifetime, DefaultIdleLifetime)
-	orDefault(&c.AbsoluteLifetime, DefaultAbsoluteLifetime)
+	orDefault(&c.AbsoluteLifetime, max(DefaultAbsoluteLifetime, c.IdleLifetime, c.AccessLifetime))
+	orDefault(&c.IdleLifetime, max(min(DefaultIdleLifetime, c.AbsoluteLifetime), c.AccessLifetime))
+	orDefault(&c.AccessLifetime, min(DefaultAccessLifetime, c.IdleLifetime))
 	orDefault(&c.Grace, DefaultGrace)
 	orDefault(&c.StoreTimeout, DefaultStoreTimeout)
+	orDefault(&c.MaxHandOuts, DefaultMaxHandOuts)
 	orDefault(&c.MaxDataBytes, DefaultMaxDataBytes)
 	orDefault(&c.AntiCSRF, AntiCSRFNone)
 	orDefault(&c.Theft, TheftRevoke)
@@ -105,8 +115,10 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.validate()
 }
 
-// maxLifetime keeps every sum of a time and a lifetime far from overflow.
-const maxLifetime = 100 * 365 * 24 * time.Hour
+const (
+	maxLifetime = 100 * 365 * 24 * time.Hour // keeps every sum of a time and a lifetime far from overflow
+	maxGrace    = 5 * time.Minute
+)
 
 func (c Config) validate() error {
 	refuse := func(field, why string, args ...any) error {
@@ -117,6 +129,10 @@ func (c Config) validate() error {
 		return refuse("Issuer", "is longer than 256 bytes")
 	case len(c.Audience) > 256:
 		return refuse("Audience", "is longer than 256 bytes")
+	case c.AbsoluteLifetime < time.Second: // the longest first: the others' defaults give way to it
+		return refuse("AbsoluteLifetime", "is %v: it must be at least 1s", c.AbsoluteLifetime)
+	case c.IdleLifetime < time.Second:
+		return refuse("IdleLifetime", "is %v: it must be at least 1s", c.IdleLifetime)
 	case c.AccessLifetime < time.Second:
 		return refuse("AccessLifetime", "is %v: it must be at least 1s", c.AccessLifetime)
 	case c.IdleLifetime < c.AccessLifetime:
@@ -127,8 +143,10 @@ func (c Config) validate() error {
 		return refuse("AbsoluteLifetime", "is %v: it must not be longer than %v", c.AbsoluteLifetime, maxLifetime)
 	case c.Grace < 0 && c.Grace != NoGrace:
 		return refuse("Grace", "is %v: it must be positive, or NoGrace for the strict mode", c.Grace)
-	case c.Grace > c.AccessLifetime || c.Grace > 5*time.Minute:
-		return refuse("Grace", "is %v: it must not be longer than AccessLifetime (%v) or 5m, since a thief has that long", c.Grace, c.AccessLifetime)
+	case c.Grace > maxGrace:
+		return refuse("Grace", "is %v: it must not be longer than %v, since a thief has that long", c.Grace, maxGrace)
+	case c.MaxHandOuts < 2 || c.MaxHandOuts > 1<<20:
+		return refuse("MaxHandOuts", "is %d: it must be between 2 and %d", c.MaxHandOuts, 1<<20)
 	case c.StoreTimeout < 0:
 		return refuse("StoreTimeout", "is %v: it must be positive", c.StoreTimeout)
 	case c.MaxDataBytes < 0 || c.MaxDataBytes > 8<<20:

@@ -120,8 +120,8 @@ func (s *watchedStore) HandOut(ctx context.Context, h session.Handle, current, p
 	return s.change("HandOut", func() (bool, error) { return s.Store.HandOut(ctx, h, current, pending, life) })
 }
 
-func (s *watchedStore) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, next session.Successor, life session.Lifetimes) (bool, error) {
-	return s.change("Mint", func() (bool, error) { return s.Store.Mint(ctx, h, current, pending, next, life) })
+func (s *watchedStore) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
+	return s.change("Mint", func() (bool, error) { return s.Store.Mint(ctx, h, current, pending, handed, next, life) })
 }
 
 func (s *watchedStore) Delete(ctx context.Context, h session.Handle) (bool, error) {

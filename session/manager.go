@@ -20,6 +20,7 @@ type Manager struct {
 	policy    policy
 	keys      *keyring
 	confirmed *confirmations
+	refreshes *coalescer
 }
 
 // New makes a Manager over a store whose schema is in place, and makes the store's first signing keys if there are none.
@@ -41,9 +42,10 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 	return &Manager{
 		store:     store,
 		cfg:       cfg,
-		policy:    policy{grace: cfg.Grace},
+		policy:    policy{grace: cfg.Grace, handOuts: cfg.MaxHandOuts},
 		keys:      keys,
 		confirmed: newConfirmations(),
+		refreshes: newCoalescer(),
 	}, nil
 }
 

@@ -15,27 +15,41 @@ import (
 func TestConfigRefusesNonsense(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*session.Config){
-		"Issuer":           func(c *session.Config) { c.Issuer = strings.Repeat("x", 257) },
-		"Audience":         func(c *session.Config) { c.Audience = strings.Repeat("x", 257) },
-		"AccessLifetime":   func(c *session.Config) { c.AccessLifetime = time.Second - 1 },
-		"IdleLifetime":     func(c *session.Config) { c.IdleLifetime = 14 * time.Minute },
-		"AbsoluteLifetime": func(c *session.Config) { c.AbsoluteLifetime = 29 * 24 * time.Hour },
-		"Grace":            func(c *session.Config) { c.Grace = -2 },
-		"StoreTimeout":     func(c *session.Config) { c.StoreTimeout = -1 },
-		"MaxDataBytes":     func(c *session.Config) { c.MaxDataBytes = -1 },
-		"AntiCSRF":         func(c *session.Config) { c.AntiCSRF = "maybe" },
-		"Theft":            func(c *session.Config) { c.Theft = "forgive" },
+		"Issuer":            func(c *session.Config) { c.Issuer = strings.Repeat("x", 257) },
+		"Audience":          func(c *session.Config) { c.Audience = strings.Repeat("x", 257) },
+		"AccessLifetime":    func(c *session.Config) { c.AccessLifetime = time.Second - 1 },
+		"IdleLifetime":      func(c *session.Config) { c.AccessLifetime, c.IdleLifetime = time.Hour, time.Minute },
+		"AbsoluteLifetime":  func(c *session.Config) { c.IdleLifetime, c.AbsoluteLifetime = time.Hour, time.Minute },
+		"Grace":             func(c *session.Config) { c.Grace = -2 },
+		"AbsoluteLifetime ": func(c *session.Config) { c.AbsoluteLifetime = -time.Second },
+		"IdleLifetime ":     func(c *session.Config) { c.IdleLifetime = time.Millisecond },
+		"MaxHandOuts":       func(c *session.Config) { c.MaxHandOuts = 1 },
+		"StoreTimeout":      func(c *session.Config) { c.StoreTimeout = -1 },
+		"MaxDataBytes":      func(c *session.Config) { c.MaxDataBytes = -1 },
+		"AntiCSRF":          func(c *session.Config) { c.AntiCSRF = "maybe" },
+		"Theft":             func(c *session.Config) { c.Theft = "forgive" },
 	} {
 		var cfg session.Config
 		change(&cfg)
 		_, err := session.New(t.Context(), memstore.New(nil), cfg)
-		if !errors.Is(err, session.ErrInvalidConfig) || !strings.Contains(err.Error(), ": "+field+" ") {
+		if !errors.Is(err, session.ErrInvalidConfig) || !strings.Contains(err.Error(), ": "+strings.TrimSpace(field)+" ") {
 			t.Errorf("%s: got %v, want ErrInvalidConfig naming the field", field, err)
 		}
 	}
-	for _, grace := range []time.Duration{16 * time.Minute, 6 * time.Minute} {
-		if _, err := session.New(t.Context(), memstore.New(nil), session.Config{Grace: grace}); !errors.Is(err, session.ErrInvalidConfig) {
-			t.Errorf("Grace %v: got %v, want ErrInvalidConfig", grace, err)
+	for _, cfg := range []session.Config{
+		{AccessLifetime: -time.Second}, {IdleLifetime: -time.Second}, {AbsoluteLifetime: -time.Second}, {IdleLifetime: time.Millisecond},
+		{Grace: 6 * time.Minute}, {AbsoluteLifetime: 1 << 62}, {MaxDataBytes: 1 << 30},
+	} {
+		if _, err := session.New(t.Context(), memstore.New(nil), cfg); !errors.Is(err, session.ErrInvalidConfig) {
+			t.Errorf("%+v: got %v, want ErrInvalidConfig", cfg, err)
+		}
+	}
+	for _, cfg := range []session.Config{ // a default gives way to what is set
+		{IdleLifetime: time.Minute}, {AbsoluteLifetime: time.Minute}, {AccessLifetime: 400 * 24 * time.Hour}, {IdleLifetime: 400 * 24 * time.Hour},
+		{AccessLifetime: time.Second},
+	} {
+		if _, err := session.New(t.Context(), memstore.New(nil), cfg); err != nil {
+			t.Errorf("%+v: %v", cfg, err)
 		}
 	}
 	if _, err := session.New(t.Context(), nil, session.Config{}); !errors.Is(err, session.ErrInvalidConfig) {

@@ -26,9 +26,18 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string) (*Session, T
 	if err != nil {
 		return nil, Tokens{}, ErrUnauthorised
 	}
+	a := m.refreshes.do(ctx, token.Mark(), func(ctx context.Context) answer {
+		s, tokens, err := m.refresh(ctx, token, key)
+		return answer{s, tokens, err}
+	})
+	return a.session, a.tokens, a.err
+}
+
+// refresh is Refresh for an authentic token that was signed by key.
+func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key) (*Session, Tokens, error) {
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
-	err = fmt.Errorf("%w: too many requests change one session at once", ErrUnavailable)
+	err := fmt.Errorf("%w: too many requests change one session at once", ErrUnavailable)
 	for range maxAttempts {
 		row, now, getErr := m.store.Get(ctx, token.Handle())
 		switch {
@@ -91,7 +100,7 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		if d.confirm {
 			won, err = m.store.Confirm(ctx, h, mark, &next, life)
 		} else {
-			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, next, life)
+			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, p.row.Handed, next, life)
 		}
 	case actHandOut:
 		if m.succeed(&g, p.token, p.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {

@@ -8,10 +8,6 @@ import (
 // This file is the decision at the heart of refreshing: what a presented refresh token means, given the row and the
 // store's clock. It does no I/O and has no clock of its own. docs/how-it-works.md explains each rule.
 
-// maxHandOuts is how often successors of one current token are handed out without any being used. Only somebody who
-// shadows the client needs more.
-const maxHandOuts = 32
-
 // maxPendingAge, in graces, is how long one successor is handed out again.
 const maxPendingAge = 5
 
@@ -35,7 +31,8 @@ type decision struct {
 
 // policy holds the two numbers that the decision depends on.
 type policy struct {
-	grace time.Duration // NoGrace: strict
+	grace    time.Duration // NoGrace: strict
+	handOuts int           // see Config.MaxHandOuts
 }
 
 func (p policy) strict() bool { return p.grace == NoGrace }
@@ -67,7 +64,7 @@ func (p policy) decideCurrent(row Row, now time.Time) decision {
 	switch {
 	case p.within(now, later(row.CurrentAt, row.RotatedAt), 1):
 		return decision{action: actKeep}
-	case row.Handed >= maxHandOuts:
+	case row.Handed >= p.handOuts:
 		return decision{action: actTheft, kind: TheftShadow}
 	case row.Pending.IsZero():
 		return decision{action: actMint}

@@ -28,9 +28,9 @@ func TestDecide(t *testing.T) {
 	offered := rotated
 	offered.Pending, offered.PendingAt, offered.HandedAt, offered.Handed = tokP, base.Add(time.Hour), base.Add(time.Hour+30*time.Second), 3
 	with := func(r Row, f func(*Row)) Row { f(&r); return r }
-	exhausted := with(offered, func(r *Row) { r.Handed = maxHandOuts })
-	almost := with(offered, func(r *Row) { r.Handed = maxHandOuts - 1 })
-	unlucky := with(rotated, func(r *Row) { r.Handed = maxHandOuts })
+	exhausted := with(offered, func(r *Row) { r.Handed = DefaultMaxHandOuts })
+	almost := with(offered, func(r *Row) { r.Handed = DefaultMaxHandOuts - 1 })
+	unlucky := with(rotated, func(r *Row) { r.Handed = DefaultMaxHandOuts })
 	// busy: handed out again and again, for longer than five graces.
 	busy := with(offered, func(r *Row) { r.HandedAt = r.PendingAt.Add(5*g - tick) })
 
@@ -87,7 +87,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := (policy{grace: test.grace}).decide(test.row, test.token, test.now); got != test.want {
+			if got := (policy{grace: test.grace, handOuts: DefaultMaxHandOuts}).decide(test.row, test.token, test.now); got != test.want {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})

@@ -116,9 +116,10 @@ type Store interface {
 	// HandedAt = now, Handed + 1, ExpiresAt moved. False: the condition did not hold.
 	HandOut(ctx context.Context, h Handle, current, pending Mark, life Lifetimes) (bool, error)
 
-	// Mint makes next the pending mark, where current and pending (zero: none) are the marks given: HandedAt = now,
-	// Handed + 1, ExpiresAt moved. False: the condition did not hold.
-	Mint(ctx context.Context, h Handle, current, pending Mark, next Successor, life Lifetimes) (bool, error)
+	// Mint makes next the pending mark, where current, pending (zero: none) and Handed are those given: HandedAt = now,
+	// Handed + 1, ExpiresAt moved. False: the condition did not hold. Handed is part of it so that a successor is not
+	// replaced which another request has handed out since the row was read.
+	Mint(ctx context.Context, h Handle, current, pending Mark, handed int, next Successor, life Lifetimes) (bool, error)
 
 	// Delete removes the session, dead or alive, and says whether there was one.
 	Delete(ctx context.Context, h Handle) (bool, error)

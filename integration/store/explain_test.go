@@ -67,7 +67,7 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 		}
 		_, _, err := store.Get(ctx, h)
 		check(true, err)
-		check(store.Mint(ctx, h, current, session.Mark{}, next, life))
+		check(store.Mint(ctx, h, current, session.Mark{}, 0, next, life))
 		check(store.HandOut(ctx, h, current, next.Mark, life))
 		check(store.Confirm(ctx, h, next.Mark, nil, life))
 		_, _, err = store.Data(ctx, h)

@@ -161,9 +161,9 @@ func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending 
 }
 
 // Mint implements session.Store.
-func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, next session.Successor, life session.Lifetimes) (bool, error) {
+func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
 	return s.change(ctx, h, func(r *record, now time.Time) bool {
-		if r.Current != current || r.Pending != pending {
+		if r.Current != current || r.Pending != pending || r.Handed != handed {
 			return false
 		}
 		r.offer(next, now)

@@ -88,14 +88,17 @@ func mint(t *testing.T, s suite) {
 	h := s.insert(t)
 	_, now := s.get(t, h)
 	one, two := session.Successor{Mark: mark("R1"), MintedAt: now}, session.Successor{Mark: mark("R1b"), MintedAt: now}
-	no(t, "Mint with another current")(s.Mint(s.ctx, h, mark("X"), session.Mark{}, one, life))
-	no(t, "Mint with a pending that is not there")(s.Mint(s.ctx, h, mark("R0"), mark("X"), one, life))
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, one, life))
-	no(t, "Mint over a pending that was not read")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, two, life))
-	yes(t, "Mint over the pending that was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), two, life))
+	no(t, "Mint with another current")(s.Mint(s.ctx, h, mark("X"), session.Mark{}, 0, one, life))
+	no(t, "Mint with a pending that is not there")(s.Mint(s.ctx, h, mark("R0"), mark("X"), 0, one, life))
+	no(t, "Mint with another count of hand-outs")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 1, one, life))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, one, life))
+	no(t, "Mint over a pending that was not read")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 1, two, life))
+	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), life))
+	no(t, "Mint over a pending that was handed out since it was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), 1, two, life))
+	yes(t, "Mint over the pending that was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), 2, two, life))
 	row, _ := s.get(t, h)
 	equal(t, "Pending", row.Pending, mark("R1b"))
-	equal(t, "Handed", row.Handed, 2)
+	equal(t, "Handed", row.Handed, 3)
 	no(t, "Confirm of the replaced")(s.Confirm(s.ctx, h, mark("R1"), nil, life))
 	yes(t, "Confirm of the newest")(s.Confirm(s.ctx, h, mark("R1b"), nil, life))
 }
@@ -115,7 +118,7 @@ func mintOnce(t *testing.T, s suite) {
 	_, now := s.get(t, h)
 	wins := race(t, 64, func(i int) (bool, error) {
 		next := session.Successor{Mark: mark(fmt.Sprint("R1-", i)), MintedAt: now}
-		return s.Mint(s.ctx, h, mark("R0"), session.Mark{}, next, life)
+		return s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, next, life)
 	})
 	equal(t, "winners among 64 successors of one current", wins, 1)
 }

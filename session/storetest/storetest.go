@@ -146,7 +146,7 @@ func verdict(t *testing.T, what string, want bool) func(bool, error) {
 func (s suite) mint(t *testing.T, h session.Handle, current, name string) time.Time {
 	t.Helper()
 	_, now := s.get(t, h)
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, session.Successor{Mark: mark(name), MintedAt: now}, life))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, 0, session.Successor{Mark: mark(name), MintedAt: now}, life))
 	return now
 }
 

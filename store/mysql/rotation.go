@@ -50,11 +50,11 @@ func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending 
 }
 
 // Mint implements session.Store.
-func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, next session.Successor, life session.Lifetimes) (bool, error) {
+func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
 	n, err := s.exec(ctx, "offer refresh token",
 		"UPDATE `{{prefix}}sessions` SET pending_mark = UNHEX(?), pending_at = ?, handed_at = {{now}}, handed = handed + 1,"+moved+
-			" WHERE handle = UNHEX(?) AND current_mark = UNHEX(?) AND pending_mark <=> UNHEX(?)"+alive,
-		mark(next.Mark), optional(next.MintedAt), micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending))
+			" WHERE handle = UNHEX(?) AND current_mark = UNHEX(?) AND pending_mark <=> UNHEX(?) AND handed = ?"+alive,
+		mark(next.Mark), optional(next.MintedAt), micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending), handed)
 	return n > 0, err
 }
 

@@ -1,0 +1,6 @@
+//go:build !race
+
+package sessionsim_test
+
+// slowdown divides the number of runs.
+const slowdown = 1
