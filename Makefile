@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt-check vet tidy-check lint unit fuzz-seeds simulator integration clean
+.PHONY: help demo test fmt-check vet tidy-check consumer lint unit fuzz-seeds simulator integration clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ vet: ## go vet in every module
 
 tidy-check: ## does every module build alone, with a tidy go.mod
 	@scripts/test.sh tidy
+
+consumer: ## what a consumer of single modules downloads
+	@scripts/test.sh consumer
 
 lint: ## golangci-lint in every module, import directions included
 	@scripts/test.sh lint

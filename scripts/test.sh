@@ -35,6 +35,8 @@ step_tidy() {
   in_modules go mod tidy -diff
 }
 
+step_consumer() { scripts/consumer.sh; }
+
 step_lint() { scripts/lint.sh; }
 
 # Everything but integration/ needs no database, no network and no engine. Fuzz targets run over their seeds here.
@@ -61,6 +63,7 @@ title() {
     fmt) echo 'gofmt' ;;
     vet) echo 'go vet' ;;
     tidy) echo 'every module builds alone, go.mod is tidy' ;;
+    consumer) echo 'what a consumer of single modules downloads' ;;
     lint) echo 'golangci-lint' ;;
     unit) echo 'tests, race detector on' ;;
     simulator) echo 'session simulator, full size' ;;
@@ -69,7 +72,7 @@ title() {
   esac
 }
 
-if [ $# = 0 ]; then set -- prerequisites fmt vet tidy lint unit simulator integration; fi
+if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer lint unit simulator integration; fi
 for step in "$@"; do
   title "$step" >/dev/null || { echo "test.sh: there is no step $step" >&2; exit 2; }
 done

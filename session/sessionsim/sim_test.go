@@ -125,10 +125,10 @@ func (s *sum) add(r result) {
 	if r.Untold {
 		s.untold++
 	}
-	switch {
-	case r.Theft == "reuse":
+	switch r.Theft {
+	case session.TheftReuse:
 		s.reuse++
-	case r.Theft == "shadow":
+	case session.TheftShadow:
 		s.shadow++
 	}
 }

@@ -159,7 +159,8 @@ func (s *simulation) probe() {
 		asked = true
 		s.owner.receive(r)
 	})
-	for !asked && !s.over && s.err == nil && s.next() {
+	for going := true; going && !asked && !s.over && s.err == nil; {
+		going = s.next()
 	}
 	s.over = true
 }
