@@ -95,6 +95,12 @@ func orDefault[T comparable](v *T, def T) {
 	}
 }
 
+// Validate says whether New would take the configuration. The error matches ErrInvalidConfig and names the field.
+func (c Config) Validate() error {
+	_, err := c.withDefaults()
+	return err
+}
+
 // withDefaults returns the configuration with every zero field filled in, or an ErrInvalidConfig that names a field.
 func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.AbsoluteLifetime, max(DefaultAbsoluteLifetime, c.IdleLifetime, c.AccessLifetime))

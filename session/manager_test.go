@@ -32,6 +32,9 @@ func TestConfigRefusesNonsense(t *testing.T) {
 		var cfg session.Config
 		change(&cfg)
 		_, err := session.New(t.Context(), memstore.New(nil), cfg)
+		if validated := cfg.Validate(); validated == nil || err == nil || validated.Error() != err.Error() {
+			t.Errorf("%s: Validate says %v, and New %v", field, validated, err)
+		}
 		if !errors.Is(err, session.ErrInvalidConfig) || !strings.Contains(err.Error(), ": "+strings.TrimSpace(field)+" ") {
 			t.Errorf("%s: got %v, want ErrInvalidConfig naming the field", field, err)
 		}

@@ -274,6 +274,23 @@ func TestUsersAreTheirBytes(t *testing.T) {
 	}
 }
 
+// Accounts are kept in the same database: what one process has registered, the other one lets in, and nobody else.
+func TestRegistration(t *testing.T) {
+	t.Parallel()
+	dsn := mysqltest.Database(t)
+	a, b := start(t, dsn), start(t, dsn)
+	credentials := func(user, password string) string { return fmt.Sprintf(`{"userId":%q,"password":%q}`, user, password) }
+	br := newBrowser(t)
+	for _, user := range []string{"ann", "Ann", "ann ", "\u00e4nn"} {
+		br.want(br.do(a, "POST", "/api/register", credentials(user, "the password of "+user)), 200, "")
+		br.want(br.do(b, "POST", "/api/register", credentials(user, "another password")), 409, "user_exists")
+		br.want(br.do(b, "POST", "/api/login", credentials(user, "another password")), 401, "invalid_credentials")
+		br.want(br.do(b, "POST", "/api/login", credentials(user, "the password of "+user)), 200, "")
+		br.me(a)
+	}
+	br.want(br.do(b, "POST", "/api/login", credentials("ANN", "the password of ann")), 401, "invalid_credentials")
+}
+
 // A database that cannot be reached ends the start with a sentence that names it, and not its password.
 func TestUnreachableDatabaseAtStart(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,126 @@
+// Package config reads the demo's settings from the environment. One table, in settings.go, holds every variable with its
+// default, its meaning and its parser; help and errors are made from it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/wire"
+)
+
+const (
+	prefix = "WATCHWORD_"
+	// testPrefix begins the variables of the test suite, which may be set while the demo runs.
+	testPrefix = "WATCHWORD_TEST_"
+)
+
+// Config is how the demo is to run.
+type Config struct {
+	Addr            string // to listen on, host:port
+	MySQLDSN        string // secret; empty: sessions and users are kept in memory
+	TablePrefix     string
+	CleanupInterval time.Duration // zero: no cleanup
+	OpenLogin       bool
+
+	Session session.Config
+	Wire    wire.Config
+
+	secure *bool // the cookies' Secure; nil: by the address
+}
+
+// Parse reads the settings from an environment as os.Environ gives it. A variable that is set but empty counts as not
+// set. The error names every variable that is unknown, does not parse, or must not be combined with another.
+func Parse(environ []string) (Config, error) {
+	var cfg Config
+	for _, s := range settings {
+		if s.def == "" {
+			continue
+		}
+		if err := s.set(&cfg, s.def); err != nil {
+			return Config{}, fmt.Errorf("default of %s: %w", s.variable(), err)
+		}
+	}
+	var problems []error
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix) || strings.HasPrefix(name, testPrefix) {
+			continue
+		}
+		i := slices.IndexFunc(settings, func(s setting) bool { return s.variable() == name })
+		if i < 0 {
+			problems = append(problems, fmt.Errorf("%s is not a setting; --help lists them all", name))
+			continue
+		}
+		if value == "" {
+			continue
+		}
+		if err := settings[i].set(&cfg, value); err != nil {
+			problems = append(problems, fmt.Errorf("%s %w", name, err))
+		}
+	}
+	if len(problems) > 0 {
+		return Config{}, errors.Join(problems...)
+	}
+	if cfg.OpenLogin && !cfg.Loopback() {
+		return Config{}, fmt.Errorf("%sDEMO_OPEN_LOGIN lets anybody in: it is refused unless %sADDR is a loopback address, and that is %q",
+			prefix, prefix, cfg.Addr)
+	}
+	cfg.Wire.CookieInsecure = cfg.Loopback()
+	if cfg.secure != nil {
+		cfg.Wire.CookieInsecure = !*cfg.secure
+	}
+	// The page and scripts of other origins send it with PUT /api/data.
+	cfg.Wire.AllowedHeaders = []string{"if-match"}
+	return cfg, nil
+}
+
+// Loopback reports whether only programs on this machine can reach the address. A name other than localhost may resolve
+// to anything, and no host at all means every interface.
+func (c Config) Loopback() bool {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// Grace is the configured grace; zero in the strict mode.
+func (c Config) Grace() time.Duration { return max(c.Session.Grace, 0) }
+
+var word = regexp.MustCompile(`[A-Za-z]+`)
+
+// Explain turns an error of the library that speaks of fields of its Config into one that speaks of variables.
+func Explain(err error) error {
+	if !errors.Is(err, session.ErrInvalidConfig) {
+		return err
+	}
+	text := word.ReplaceAllStringFunc(err.Error(), func(w string) string {
+		for _, s := range settings {
+			if s.field == w {
+				return s.variable()
+			}
+		}
+		return w
+	})
+	return &explained{text: text, err: err}
+}
+
+type explained struct {
+	text string
+	err  error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }

@@ -1,0 +1,229 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/memstore"
+	"github.com/watchword-dev/watchword/session/wire"
+)
+
+// values holds, for every setting, what it reads and what it refuses.
+var values = []struct {
+	name string
+	good map[string]func(Config) bool
+	bad  []string
+}{
+	{"ADDR", map[string]func(Config) bool{
+		"[::1]:0": func(c Config) bool { return c.Addr == "[::1]:0" },
+		":80":     func(c Config) bool { return c.Addr == ":80" && !c.Wire.CookieInsecure },
+	}, []string{"127.0.0.1", "8080", "127.0.0.1:http", "127.0.0.1:70000", "::1:80"}},
+	{"MYSQL_DSN", map[string]func(Config) bool{
+		"u:p@tcp(db:3306)/app": func(c Config) bool { return c.MySQLDSN == "u:p@tcp(db:3306)/app" },
+	}, []string{"hunter2", "u:hunter2@tcp(db:3306)", "u:hunter2@tcp(db:3306)/", "u:hunter2@db/app", "mysql://u:hunter2@db/app", "u:p@hunter2/app"}},
+	{"TABLE_PREFIX", map[string]func(Config) bool{
+		"app_1": func(c Config) bool { return c.TablePrefix == "app_1" },
+	}, []string{"a-b", "a`", "a b", strings.Repeat("a", 33)}},
+	{"ACCESS_LIFETIME", map[string]func(Config) bool{
+		"90s": func(c Config) bool { return c.Session.AccessLifetime == 90*time.Second },
+	}, []string{"0", "-1s", "15", "15 minutes"}},
+	{"IDLE_LIFETIME", map[string]func(Config) bool{
+		"2h": func(c Config) bool { return c.Session.IdleLifetime == 2*time.Hour },
+	}, []string{"0", "-1s", "30d"}},
+	{"ABSOLUTE_LIFETIME", map[string]func(Config) bool{
+		"9000h": func(c Config) bool { return c.Session.AbsoluteLifetime == 9000*time.Hour },
+	}, []string{"0", "-1s", "x"}},
+	{"GRACE", map[string]func(Config) bool{
+		"3s": func(c Config) bool { return c.Session.Grace == 3*time.Second && c.Grace() == 3*time.Second },
+		"0":  func(c Config) bool { return c.Session.Grace == session.NoGrace && c.Grace() == 0 },
+		"0s": func(c Config) bool { return c.Session.Grace == session.NoGrace },
+	}, []string{"-1ns", "-1s", "ten"}},
+	{"ANTI_CSRF", map[string]func(Config) bool{
+		"token": func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFToken },
+		"none":  func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFNone },
+	}, []string{"Token", "1", "auto"}},
+	{"COOKIE_DOMAIN", map[string]func(Config) bool{
+		"example.com": func(c Config) bool { return c.Wire.CookieDomain == "example.com" },
+	}, nil},
+	{"COOKIE_SECURE", map[string]func(Config) bool{
+		"true":  func(c Config) bool { return !c.Wire.CookieInsecure },
+		"1":     func(c Config) bool { return !c.Wire.CookieInsecure },
+		"false": func(c Config) bool { return c.Wire.CookieInsecure },
+	}, []string{"yes", "auto"}},
+	{"COOKIE_SAMESITE", map[string]func(Config) bool{
+		"lax":    func(c Config) bool { return c.Wire.CookieSameSite == http.SameSiteLaxMode },
+		"strict": func(c Config) bool { return c.Wire.CookieSameSite == http.SameSiteStrictMode },
+		"none":   func(c Config) bool { return c.Wire.CookieSameSite == http.SameSiteNoneMode },
+	}, []string{"Lax", "off"}},
+	{"COOKIE_PATH", map[string]func(Config) bool{
+		"/api": func(c Config) bool { return c.Wire.CookiePath == "/api" },
+	}, []string{"api", "/elsewhere", "/ap"}},
+	{"COOKIE_PREFIX", map[string]func(Config) bool{
+		"auto": func(c Config) bool { return c.Wire.CookiePrefix == wire.PrefixAuto },
+		"none": func(c Config) bool { return c.Wire.CookiePrefix == wire.PrefixNone },
+	}, []string{"__Host-"}},
+	{"STATUS_TRY_REFRESH", map[string]func(Config) bool{
+		"440": func(c Config) bool { return c.Wire.StatusTryRefresh == 440 },
+	}, []string{"0", "399", "500", "4e2"}},
+	{"STATUS_UNAUTHORISED", map[string]func(Config) bool{
+		"400": func(c Config) bool { return c.Wire.StatusUnauthorised == 400 },
+	}, []string{"200", "unauthorised"}},
+	{"STATUS_THEFT", map[string]func(Config) bool{
+		"499": func(c Config) bool { return c.Wire.StatusTheft == 499 },
+	}, []string{"-440", "501"}},
+	{"ALLOWED_ORIGINS", map[string]func(Config) bool{
+		"https://a.example, https://b.example:8443,": func(c Config) bool {
+			return fmt.Sprint(c.Wire.AllowedOrigins) == "[https://a.example https://b.example:8443]"
+		},
+	}, nil},
+	{"CLEANUP_INTERVAL", map[string]func(Config) bool{
+		"1m": func(c Config) bool { return c.CleanupInterval == time.Minute },
+		"0":  func(c Config) bool { return c.CleanupInterval == 0 },
+	}, []string{"-1m", "hourly"}},
+	{"DEMO_OPEN_LOGIN", map[string]func(Config) bool{
+		"1": func(c Config) bool { return c.OpenLogin },
+		"0": func(c Config) bool { return !c.OpenLogin },
+	}, []string{"on", "2"}},
+}
+
+func TestEverySettingReadsAndRefuses(t *testing.T) {
+	t.Parallel()
+	tested := map[string]bool{}
+	for _, v := range values {
+		tested[v.name] = true
+		for value, is := range v.good {
+			cfg, err := Parse([]string{"WATCHWORD_" + v.name + "=" + value})
+			if err != nil || !is(cfg) {
+				t.Errorf("%s=%s: got %+v, %v", v.name, value, cfg, err)
+			}
+		}
+		for _, value := range v.bad {
+			_, err := Parse([]string{"WATCHWORD_" + v.name + "=" + value})
+			if err == nil || !strings.Contains(err.Error(), "WATCHWORD_"+v.name+" ") {
+				t.Errorf("%s=%s: got error %v, want one that names the variable", v.name, value, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s=%s: the error shows the password: %v", v.name, value, err)
+			}
+		}
+	}
+	for _, s := range settings {
+		if !tested[s.name] {
+			t.Errorf("%s is not tested", s.name)
+		}
+	}
+}
+
+func TestSettingsAreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	want := strings.Fields(`ADDR MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE ANTI_CSRF
+		COOKIE_DOMAIN COOKIE_SECURE COOKIE_SAMESITE COOKIE_PATH COOKIE_PREFIX STATUS_TRY_REFRESH STATUS_UNAUTHORISED
+		STATUS_THEFT ALLOWED_ORIGINS CLEANUP_INTERVAL DEMO_OPEN_LOGIN`)
+	help := Help()
+	listed := regexp.MustCompile(`(?m)^  WATCHWORD_(\w+)`).FindAllStringSubmatch(help, -1)
+	if len(listed) != len(want) {
+		t.Errorf("--help lists %d settings, want %d", len(listed), len(want))
+	}
+	for _, name := range want {
+		if !regexp.MustCompile(`(?m)^  WATCHWORD_` + name + `  \S.*\n      \S`).MatchString(help) {
+			t.Errorf("--help does not list WATCHWORD_%s with its meaning", name)
+		}
+	}
+	for _, line := range strings.Split(help, "\n") {
+		if len(line) > 92 {
+			t.Errorf("--help has a line of %d characters: %s", len(line), line)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	cfg, err := Parse([]string{"PATH=/bin", "WATCHWORD_ADDR=", "WATCHWORD_GRACE="})
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case cfg.Addr != "127.0.0.1:8080", cfg.MySQLDSN != "", cfg.TablePrefix != "watchword_", cfg.OpenLogin,
+		cfg.CleanupInterval != 10*time.Minute,
+		cfg.Session.AccessLifetime != 0, cfg.Session.IdleLifetime != 0, cfg.Session.AbsoluteLifetime != 0, // the library's
+		cfg.Session.Grace != 10*time.Second, cfg.Session.AntiCSRF != session.AntiCSRFNone,
+		!cfg.Wire.CookieInsecure, cfg.Wire.CookieSameSite != http.SameSiteLaxMode, cfg.Wire.StatusTheft != 401:
+		t.Errorf("got %+v", cfg)
+	}
+}
+
+func TestUnknownVariablesAreErrors(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]string{
+		"WATCHWORD_TEST_MYSQL_DSN=whatever", "OTHER=1",
+		"WATCHWORD_GRACE_PERIOD=1s", "WATCHWORD_COOKIE_HTTPONLY=secret-value", "WATCHWORD_GRACE=ten",
+	})
+	for _, name := range []string{"WATCHWORD_GRACE_PERIOD", "WATCHWORD_COOKIE_HTTPONLY", "WATCHWORD_GRACE "} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("got error %v, want one that names %s", err, name)
+		}
+	}
+	if err != nil && (strings.Contains(err.Error(), "TEST") || strings.Contains(err.Error(), "secret-value")) {
+		t.Errorf("the error says too much: %v", err)
+	}
+}
+
+func TestOpenLoginIsForLoopback(t *testing.T) {
+	t.Parallel()
+	for addr, ok := range map[string]bool{
+		"127.0.0.1:80": true, "127.8.8.8:80": true, "[::1]:80": true, "localhost:80": true, "[::ffff:127.0.0.1]:80": true,
+		":80": false, "0.0.0.0:80": false, "[::]:80": false, "10.0.0.1:80": false, "localhost.example.com:80": false,
+		"demo:80": false, "128.0.0.1:80": false,
+	} {
+		_, err := Parse([]string{"WATCHWORD_DEMO_OPEN_LOGIN=1", "WATCHWORD_ADDR=" + addr})
+		if (err == nil) != ok {
+			t.Errorf("%s: got error %v, want ok %v", addr, err, ok)
+		}
+		if err != nil && !strings.Contains(err.Error(), "WATCHWORD_DEMO_OPEN_LOGIN") {
+			t.Errorf("%s: the error does not name the variable: %v", addr, err)
+		}
+	}
+}
+
+func TestExplainNamesVariables(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		environ []string
+		want    []string
+	}{
+		{[]string{"WATCHWORD_ACCESS_LIFETIME=10m", "WATCHWORD_IDLE_LIFETIME=1m"}, []string{"WATCHWORD_IDLE_LIFETIME is 1m0s", "WATCHWORD_ACCESS_LIFETIME (10m0s)"}},
+		{[]string{"WATCHWORD_IDLE_LIFETIME=2h", "WATCHWORD_ABSOLUTE_LIFETIME=1h"}, []string{"WATCHWORD_ABSOLUTE_LIFETIME is 1h0m0s"}},
+		{[]string{"WATCHWORD_GRACE=6m"}, []string{"WATCHWORD_GRACE is 6m0s"}},
+		{[]string{"WATCHWORD_COOKIE_SAMESITE=none"}, []string{"WATCHWORD_COOKIE_SECURE contradicts WATCHWORD_COOKIE_SAMESITE"}},
+		{[]string{"WATCHWORD_COOKIE_DOMAIN=a b"}, []string{"WATCHWORD_COOKIE_DOMAIN is"}},
+		{[]string{"WATCHWORD_ALLOWED_ORIGINS=*"}, []string{"WATCHWORD_ALLOWED_ORIGINS has"}},
+	} {
+		cfg, err := Parse(test.environ)
+		if err != nil {
+			t.Errorf("%v: %v", test.environ, err)
+			continue
+		}
+		_, sessionErr := session.New(t.Context(), memstore.New(nil), cfg.Session)
+		_, wireErr := wire.New(cfg.Wire)
+		err = Explain(errors.Join(sessionErr, wireErr))
+		if !errors.Is(err, session.ErrInvalidConfig) {
+			t.Errorf("%v: got error %v, want ErrInvalidConfig", test.environ, err)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: got %q, want %q in it", test.environ, err, want)
+			}
+		}
+	}
+	if err := Explain(os.ErrClosed); !errors.Is(err, os.ErrClosed) || err.Error() != os.ErrClosed.Error() {
+		t.Errorf("another error was changed to %v", err)
+	}
+}

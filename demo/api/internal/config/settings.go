@@ -1,0 +1,123 @@
+package config
+
+import (
+	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/wire"
+	"github.com/watchword-dev/watchword/store/mysql"
+)
+
+// setting is one variable of the environment.
+type setting struct {
+	name  string // without the prefix
+	form  string // what a value looks like
+	def   string // parsed like a value; empty: none
+	shown string // what --help says is the default, where the library has it and nothing is to be set
+	help  string
+	field string // of the library's Config that it sets; empty: none
+	set   func(c *Config, value string) error
+}
+
+func (s setting) variable() string { return prefix + s.name }
+
+// settings is every setting, in the order in which --help lists them.
+var settings = []setting{
+	{
+		name: "ADDR", form: "host:port", def: "127.0.0.1:8080",
+		help: "Address to listen on. Port 0 takes any free one.",
+		set:  address(func(c *Config) *string { return &c.Addr }),
+	},
+	{
+		name: "MYSQL_DSN", form: "dsn",
+		help: "MySQL or MariaDB database for sessions and users: user:password@tcp(host:3306)/database. Without it both are kept in memory and gone with the process.",
+		set:  dsn(func(c *Config) *string { return &c.MySQLDSN }),
+	},
+	{
+		name: "TABLE_PREFIX", form: "text", def: mysql.DefaultTablePrefix, field: "TablePrefix",
+		help: "What the names of the tables begin with: 1 to 32 letters, digits and underscores.",
+		set:  tablePrefix(func(c *Config) *string { return &c.TablePrefix }),
+	},
+	{
+		name: "ACCESS_LIFETIME", form: "duration", shown: session.DefaultAccessLifetime.String(), field: "AccessLifetime",
+		help: "How long an access token is good. The default gives way to a shorter IDLE_LIFETIME.",
+		set:  positive(func(c *Config) *duration { return &c.Session.AccessLifetime }),
+	},
+	{
+		name: "IDLE_LIFETIME", form: "duration", shown: session.DefaultIdleLifetime.String(), field: "IdleLifetime",
+		help: "How long a session lives that nobody refreshes. The default gives way to a shorter ABSOLUTE_LIFETIME.",
+		set:  positive(func(c *Config) *duration { return &c.Session.IdleLifetime }),
+	},
+	{
+		name: "ABSOLUTE_LIFETIME", form: "duration", shown: session.DefaultAbsoluteLifetime.String(), field: "AbsoluteLifetime",
+		help: "How long any session lives.",
+		set:  positive(func(c *Config) *duration { return &c.Session.AbsoluteLifetime }),
+	},
+	{
+		name: "GRACE", form: "duration", def: session.DefaultGrace.String(), field: "Grace",
+		help: "How long requests that cross with a refresh are honoured. 0 is the strict mode: only the newest token counts, and two tabs that refresh at once log each other out.",
+		set:  grace(func(c *Config) *duration { return &c.Session.Grace }),
+	},
+	{
+		name: "ANTI_CSRF", form: "token|none", def: string(session.AntiCSRFNone), field: "AntiCSRF",
+		help: "token: requests that change something have to carry the anti-csrf header. none: SameSite cookies have to do.",
+		set: choice(func(c *Config) *session.AntiCSRF { return &c.Session.AntiCSRF }, []option[session.AntiCSRF]{
+			{"token", session.AntiCSRFToken}, {"none", session.AntiCSRFNone},
+		}),
+	},
+	{
+		name: "COOKIE_DOMAIN", form: "domain", field: "CookieDomain",
+		help: "Domain of the cookies. Without it they go to the host that set them and to no other.",
+		set:  text(func(c *Config) *string { return &c.Wire.CookieDomain }),
+	},
+	{
+		name: "COOKIE_SECURE", form: "true|false", field: "CookieInsecure",
+		help: "Send the cookies over TLS only. Without it: false on a loopback address, true on any other.",
+		set:  optionalFlag(func(c *Config) **bool { return &c.secure }),
+	},
+	{
+		name: "COOKIE_SAMESITE", form: "lax|strict|none", def: "lax", field: "CookieSameSite",
+		help: "Which requests of other sites' pages carry the cookies. none needs COOKIE_SECURE, and ANTI_CSRF=token to be safe.",
+		set:  choice(func(c *Config) *sameSite { return &c.Wire.CookieSameSite }, sameSites),
+	},
+	{
+		name: "COOKIE_PATH", form: "path", def: "/", field: "CookiePath",
+		help: "Path of the access cookie. It has to cover /api.",
+		set:  apiPath(func(c *Config) *string { return &c.Wire.CookiePath }),
+	},
+	{
+		name: "COOKIE_PREFIX", form: "auto|none", def: string(wire.PrefixAuto), field: "CookiePrefix",
+		help: "auto: names begin with __Host- or __Secure- where Secure, domain and path allow it. none: plain names.",
+		set: choice(func(c *Config) *wire.Prefix { return &c.Wire.CookiePrefix }, []option[wire.Prefix]{
+			{"auto", wire.PrefixAuto}, {"none", wire.PrefixNone},
+		}),
+	},
+	{
+		name: "STATUS_TRY_REFRESH", form: "status", def: "401", field: "StatusTryRefresh",
+		help: "Status, 400 to 499, that tells a client to refresh and try again.",
+		set:  status(func(c *Config) *int { return &c.Wire.StatusTryRefresh }),
+	},
+	{
+		name: "STATUS_UNAUTHORISED", form: "status", def: "401", field: "StatusUnauthorised",
+		help: "Status, 400 to 499, that tells a client that there is no session.",
+		set:  status(func(c *Config) *int { return &c.Wire.StatusUnauthorised }),
+	},
+	{
+		name: "STATUS_THEFT", form: "status", def: "401", field: "StatusTheft",
+		help: "Status, 400 to 499, of a refresh with a stolen token.",
+		set:  status(func(c *Config) *int { return &c.Wire.StatusTheft }),
+	},
+	{
+		name: "ALLOWED_ORIGINS", form: "origins", field: "AllowedOrigins",
+		help: "Origins, separated by commas, whose pages may call with cookies, such as https://app.example.com. Without it: none but the demo's own.",
+		set:  list(func(c *Config) *[]string { return &c.Wire.AllowedOrigins }),
+	},
+	{
+		name: "CLEANUP_INTERVAL", form: "duration", def: "10m0s",
+		help: "How often expired sessions are removed from the store. 0: never; they are dead all the same.",
+		set:  notNegative(func(c *Config) *duration { return &c.CleanupInterval }),
+	},
+	{
+		name: "DEMO_OPEN_LOGIN", form: "1|0", def: "0",
+		help: "1: any user name with the password \"watchword\" logs in. Refused unless ADDR is a loopback address.",
+		set:  flag(func(c *Config) *bool { return &c.OpenLogin }),
+	},
+}

@@ -1,0 +1,27 @@
+// Package page is the demo's built-in page: it walks through login, a protected call, a refresh and a replayed old token.
+package page
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+)
+
+//go:embed static
+var files embed.FS
+
+// Paths are those of the page and of what it loads.
+var Paths = []string{"/", "/app.js", "/drill.js", "/session.js", "/verdict.js", "/style.css", "/icon.svg"}
+
+// Handler serves Paths.
+func Handler() http.Handler {
+	static, err := fs.Sub(files, "static")
+	if err != nil {
+		panic(err) // the directory is embedded
+	}
+	server := http.FileServerFS(static)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		server.ServeHTTP(w, r)
+	})
+}

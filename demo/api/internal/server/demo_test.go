@@ -1,0 +1,211 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/watchword-dev/watchword/demo/api/internal/server"
+	"github.com/watchword-dev/watchword/demo/api/internal/users"
+	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/memstore"
+	"github.com/watchword-dev/watchword/session/wire"
+)
+
+// demo is a server under test, with everything that it logs.
+type demo struct {
+	*httptest.Server
+	clock *clock
+	log   *buffer
+}
+
+// clock is the time of the process and of the store.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type buffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
+}
+
+// options change what a demo under test is made of.
+type options struct {
+	session  session.Config
+	wire     wire.Config
+	store    func(session.Store) session.Store
+	change   func(*server.Config)
+	openUser bool
+}
+
+func start(t *testing.T, opts options) *demo {
+	t.Helper()
+	d := &demo{clock: &clock{now: time.Now()}, log: &buffer{}}
+	log := zerolog.New(d.log).Level(zerolog.DebugLevel)
+	opts.session.Clock = d.clock.Now
+	var store session.Store = memstore.New(d.clock.Now)
+	if opts.store != nil {
+		store = opts.store(store)
+	}
+	manager, err := session.New(t.Context(), store, opts.session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts := users.New(users.NewMemory(), users.NewHasher(users.Cost{MemoryKiB: 8, Passes: 1}), opts.openUser)
+	if err := accounts.Ensure(t.Context(), "demo", "watchword-demo"); err != nil {
+		t.Fatal(err)
+	}
+	opts.wire.CookieInsecure = true
+	cfg := server.Config{Manager: manager, Wire: opts.wire, Users: accounts, Log: log, Grace: 10 * time.Second, Drill: true}
+	if opts.change != nil {
+		opts.change(&cfg)
+	}
+	handler, err := server.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Server = httptest.NewServer(handler)
+	t.Cleanup(d.Close)
+	return d
+}
+
+// client is one browser, more or less.
+type client struct {
+	t    *testing.T
+	demo *demo
+	http *http.Client
+}
+
+func (d *demo) client(t *testing.T) *client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, demo: d, http: &http.Client{Jar: jar}}
+}
+
+// answer is a response that has been read.
+type answer struct {
+	*http.Response
+	body string
+}
+
+// do sends a request. A body is JSON unless a header says otherwise; headers come in pairs.
+func (c *client) do(method, path, body string, headers ...string) answer {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.demo.URL+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer{response, string(text)}
+}
+
+const demoCredentials = `{"userId":"demo","password":"watchword-demo"}`
+
+func (c *client) login() answer {
+	c.t.Helper()
+	a := c.do("POST", "/api/login", demoCredentials)
+	c.want(a, 200, "")
+	return a
+}
+
+func (c *client) register(userID string) answer {
+	c.t.Helper()
+	body, _ := json.Marshal(map[string]string{"userId": userID, "password": "password of " + string([]rune(userID)[:3])})
+	a := c.do("POST", "/api/register", string(body))
+	c.want(a, 200, "")
+	return a
+}
+
+// want checks the status, and the code of an error.
+func (c *client) want(a answer, status int, code string) {
+	c.t.Helper()
+	what := a.Request.Method + " " + a.Request.URL.Path
+	if a.StatusCode != status {
+		c.t.Errorf("%s: got %d %s, want %d %s", what, a.StatusCode, a.body, status, code)
+		return
+	}
+	if got := a.Header.Get("Content-Type"); got != "application/json" {
+		c.t.Errorf("%s: got content type %q", what, got)
+	}
+	if code != "" && a.body != `{"error":"`+code+`"}`+"\n" {
+		c.t.Errorf("%s: got %s, want the error %s", what, a.body, code)
+	}
+}
+
+// cleared checks whether the answer takes the client's cookies away.
+func (c *client) cleared(a answer, want bool) {
+	c.t.Helper()
+	n := 0
+	for _, cookie := range a.Cookies() {
+		if cookie.Value == "" && cookie.MaxAge < 0 {
+			n++
+		}
+	}
+	if got := n == 3 && a.Header.Get("Id-Refresh-Token") == "remove"; got != want {
+		c.t.Errorf("%s %s: cookies cleared: %v, want %v; headers %v", a.Request.Method, a.Request.URL.Path, got, want, a.Header)
+	}
+}
+
+func field[T any](t *testing.T, a answer, name string) T {
+	t.Helper()
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(a.body), &all); err != nil {
+		t.Fatalf("%s is not an object: %v", a.body, err)
+	}
+	var v T
+	if err := json.Unmarshal(all[name], &v); err != nil {
+		t.Fatalf("field %s of %s: %v", name, a.body, err)
+	}
+	return v
+}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/rs/zerolog"
+)
+
+// logRequests gives each request an id of its own, a logger that carries it, and one line when it is answered. The line
+// has the route's pattern instead of the path and no query, headers or body: nothing in it is a secret or a client's
+// choice.
+func logRequests(log zerolog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			started := time.Now()
+			id := rand.Text()
+			w.Header().Set("X-Request-Id", id)
+			log := log.With().Str("request_id", id).Logger()
+			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			r = r.WithContext(log.WithContext(r.Context()))
+			defer func() {
+				status := max(ww.Status(), http.StatusOK)
+				level := zerolog.InfoLevel
+				if status >= http.StatusBadRequest && status < http.StatusInternalServerError {
+					level = zerolog.DebugLevel // a client's failure: anybody may send any number of them
+				}
+				log.WithLevel(level).
+					Str("method", method(r)).
+					Str("route", chi.RouteContext(r.Context()).RoutePattern()).
+					Int("status", status).
+					Dur("duration_ms", time.Since(started)).
+					Msg("request")
+			}()
+			next.ServeHTTP(ww, r)
+		})
+	}
+}
+
+// method is the request's method if it is one that routes can have; a client may send any text.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	default:
+		return "other"
+	}
+}
+
+// logFailure tells of the errors that the library answers. Those of clients are frequent and mean nothing.
+func logFailure(r *http.Request, status int, err error) {
+	level := zerolog.DebugLevel
+	if status >= http.StatusInternalServerError {
+		level = zerolog.ErrorLevel
+	}
+	zerolog.Ctx(r.Context()).WithLevel(level).Err(err).Int("status", status).Msg("request failed")
+}
+
+// recoverPanics answers a request whose handler has panicked, and logs where.
+func recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(cause) // net/http's own way to drop a connection
+			}
+			zerolog.Ctx(r.Context()).Error().
+				Str("panic", fmt.Sprint(cause)).
+				Str("stack", string(debug.Stack())).
+				Msg("handler panicked")
+			fail(w, http.StatusInternalServerError, "internal")
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

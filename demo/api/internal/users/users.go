@@ -1,0 +1,110 @@
+// Package users knows who may log in to the demo: ids and argon2id hashes of passwords, in memory or in MySQL.
+package users
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// The errors that a caller decides by; a directory's ErrUnavailable of package session comes beside them.
+var (
+	// ErrCredentials: no such user, or another password; nobody is told which.
+	ErrCredentials = errors.New("invalid credentials")
+	// ErrTaken: there is a user with this id already.
+	ErrTaken = errors.New("user id is taken")
+	// ErrUserID: the id is one that no session can have.
+	ErrUserID = errors.New("a user id is 1 to 128 characters of valid UTF-8")
+	// ErrPassword: the password is too short or too long.
+	ErrPassword = fmt.Errorf("a password is %d to %d characters of valid UTF-8", minPassword, maxPassword)
+	// ErrBusy: too many passwords are being checked at once.
+	ErrBusy = errors.New("too many passwords are being checked")
+)
+
+const (
+	minPassword = 8
+	maxPassword = 128
+
+	// openPassword is what logs anybody in where that is configured.
+	openPassword = "watchword"
+)
+
+// Directory keeps the hashes of passwords by user id, compared byte for byte.
+type Directory interface {
+	// Add adds a user. ErrTaken: there is one with this id; nothing was changed.
+	Add(ctx context.Context, userID, hash string) error
+	// Hash returns the user's hash. False: there is no such user.
+	Hash(ctx context.Context, userID string) (string, bool, error)
+}
+
+// Users registers users and checks their passwords.
+type Users struct {
+	directory Directory
+	hasher    *Hasher
+	open      bool
+	dummy     string // a hash that no password has
+}
+
+// New makes Users. With open any user id logs in with the password "watchword".
+func New(directory Directory, hasher *Hasher, open bool) *Users {
+	return &Users{directory: directory, hasher: hasher, open: open, dummy: hasher.unmatched()}
+}
+
+// Register adds a user. The errors match ErrUserID, ErrPassword, ErrTaken or ErrBusy, or are the directory's.
+func (u *Users) Register(ctx context.Context, userID, password string) error {
+	if n := utf8.RuneCountInString(userID); n < 1 || n > 128 || !utf8.ValidString(userID) {
+		return ErrUserID
+	}
+	if !validPassword(password) {
+		return ErrPassword
+	}
+	hash, err := u.hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return u.directory.Add(ctx, userID, hash)
+}
+
+// Ensure registers a user unless there is one with this id.
+func (u *Users) Ensure(ctx context.Context, userID, password string) error {
+	if _, found, err := u.directory.Hash(ctx, userID); found || err != nil {
+		return err
+	}
+	if err := u.Register(ctx, userID, password); !errors.Is(err, ErrTaken) {
+		return err
+	}
+	return nil
+}
+
+// Authenticate checks a password. It takes as long for an id that nobody has as for another one. The errors match
+// ErrCredentials or ErrBusy, or are the directory's.
+func (u *Users) Authenticate(ctx context.Context, userID, password string) error {
+	if u.open && subtle.ConstantTimeCompare([]byte(password), []byte(openPassword)) == 1 {
+		return nil
+	}
+	if !validPassword(password) {
+		return ErrCredentials // nobody's, and this is said without a look at the id
+	}
+	hash, found, err := u.directory.Hash(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		hash = u.dummy
+	}
+	matches, err := u.hasher.Matches(ctx, hash, password)
+	if err != nil {
+		return err
+	}
+	if !matches || !found {
+		return ErrCredentials
+	}
+	return nil
+}
+
+func validPassword(p string) bool {
+	n := utf8.RuneCountInString(p)
+	return n >= minPassword && n <= maxPassword && utf8.ValidString(p)
+}

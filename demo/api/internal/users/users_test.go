@@ -1,0 +1,146 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// cheap keeps tests fast; the cost is a parameter of each hash.
+var cheap = Cost{MemoryKiB: 8, Passes: 1}
+
+func TestRegisterAndAuthenticate(t *testing.T) {
+	t.Parallel()
+	u := New(NewMemory(), NewHasher(cheap), false)
+	for _, id := range []string{"ann", "Ann", "ann ", "änn", strings.Repeat("🦉", 128)} {
+		if err := u.Register(t.Context(), id, "password of "+string([]rune(id)[:3])); err != nil {
+			t.Fatalf("register %q: %v", id, err)
+		}
+	}
+	if err := u.Register(t.Context(), "ann", "another password"); !errors.Is(err, ErrTaken) {
+		t.Errorf("register twice: got %v, want ErrTaken", err)
+	}
+	for _, test := range []struct {
+		id, password string
+		want         error
+	}{
+		{"ann", "password of ann", nil},
+		{"Ann", "password of Ann", nil},
+		{"ann", "password of Ann", ErrCredentials},
+		{"ann", "another password", ErrCredentials},
+		{"ANN", "password of ann", ErrCredentials},
+		{"bob", "password of bob", ErrCredentials},
+		{"", "password of", ErrCredentials},
+		{"ann", "", ErrCredentials},
+		{"ann", openPassword, ErrCredentials},
+		{"ann", strings.Repeat("x", 1000), ErrCredentials},
+	} {
+		if err := u.Authenticate(t.Context(), test.id, test.password); !errors.Is(err, test.want) {
+			t.Errorf("authenticate %q with %q: got %v, want %v", test.id, test.password, err, test.want)
+		}
+	}
+}
+
+func TestRegisterRefuses(t *testing.T) {
+	t.Parallel()
+	u := New(NewMemory(), NewHasher(cheap), false)
+	for _, test := range []struct {
+		id, password string
+		want         error
+	}{
+		{"", "long enough", ErrUserID},
+		{strings.Repeat("a", 129), "long enough", ErrUserID},
+		{"a\xff", "long enough", ErrUserID},
+		{"ann", "7 chars", ErrPassword},
+		{"ann", strings.Repeat("x", 129), ErrPassword},
+		{"ann", "long enough\xff", ErrPassword},
+	} {
+		if err := u.Register(t.Context(), test.id, test.password); !errors.Is(err, test.want) {
+			t.Errorf("register %q with %q: got %v, want %v", test.id, test.password, err, test.want)
+		}
+	}
+}
+
+func TestOpenLogin(t *testing.T) {
+	t.Parallel()
+	u := New(NewMemory(), NewHasher(cheap), true)
+	if err := u.Authenticate(t.Context(), "anybody", "watchword"); err != nil {
+		t.Errorf("open login: %v", err)
+	}
+	if err := u.Authenticate(t.Context(), "anybody", "watchwords"); !errors.Is(err, ErrCredentials) {
+		t.Errorf("open login with another password: got %v", err)
+	}
+}
+
+// TestUnknownUsersCostAsMuch holds Authenticate to the same work for an id that nobody has: it waits for its turn to hash.
+func TestUnknownUsersCostAsMuch(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(cheap)
+	u := New(NewMemory(), h, false)
+	for range atOnce {
+		h.turns <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := u.Authenticate(ctx, "nobody", "some password"); !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v, want ErrBusy: no hash was made for an unknown user", err)
+	}
+	cost, _, _, err := parse(u.dummy)
+	if err != nil || cost != cheap {
+		t.Errorf("the dummy hash has cost %v, %v; want %v", cost, err, cheap)
+	}
+}
+
+// TestTurnsAreGivenBack: more hashes at once than there are turns all come to their end.
+func TestTurnsAreGivenBack(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(cheap)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, err := h.Hash(t.Context(), "a password"); err != nil {
+				t.Errorf("hash: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if len(h.turns) != 0 || cap(h.turns) != atOnce {
+		t.Errorf("%d of %d turns are still taken", len(h.turns), cap(h.turns))
+	}
+}
+
+func TestEnsureKeepsTheUser(t *testing.T) {
+	t.Parallel()
+	u := New(NewMemory(), NewHasher(cheap), false)
+	for _, password := range []string{"first password", "second password"} {
+		if err := u.Ensure(t.Context(), "demo", password); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.Authenticate(t.Context(), "demo", "first password"); err != nil {
+		t.Errorf("the first password: %v", err)
+	}
+}
+
+func TestHashFormat(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(cheap)
+	one, err := h.Hash(t.Context(), "a password")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, _ := h.Hash(t.Context(), "a password")
+	if one == two || !strings.HasPrefix(one, "$argon2id$v=19$m=8,t=1,p=1$") || strings.Contains(one, "a password") {
+		t.Errorf("got %s and %s", one, two)
+	}
+	for _, bad := range []string{
+		"", "plain", one[:len(one)-1], one + "A", one + "$", strings.Replace(one, "m=8", "m=4294967295", 1),
+		strings.Replace(one, "t=1", "t=0", 1), strings.Replace(one, "v=19", "v=16", 1), strings.Replace(one, "argon2id", "argon2i", 1),
+	} {
+		if ok, err := h.Matches(t.Context(), bad, "a password"); ok || !errors.Is(err, errHash) {
+			t.Errorf("hash %q: got %v, %v; want errHash", bad, ok, err)
+		}
+	}
+}
