@@ -5,7 +5,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 )
 
 // Defaults of Config.
@@ -15,15 +18,24 @@ const (
 	DefaultAbsoluteLifetime = 180 * 24 * time.Hour
 	DefaultGrace            = 10 * time.Second
 	DefaultStoreTimeout     = 5 * time.Second
-	DefaultMaxHandOuts      = 32
-	DefaultMaxDataBytes     = 1 << 20
-	DefaultPage             = 100
+
+	DefaultAccessKeyRotation  = 24 * time.Hour
+	DefaultRefreshKeyRotation = 30 * 24 * time.Hour
+	DefaultKeyPropagation     = 5 * time.Minute
+	DefaultKeyPollInterval    = time.Minute
+
+	DefaultMaxHandOuts  = 32
+	DefaultMaxDataBytes = 1 << 20
+	DefaultPage         = 100
 )
 
 // NoGrace is the strict mode of Config.Grace: no crossing request is honoured, each refresh mints a new successor and
 // only the newest counts. It logs out clients that refresh from two tabs at once; it is for tests and for clients that
 // are known to be single-threaded.
 const NoGrace time.Duration = -1
+
+// NoRotation switches the scheduled rotation of keys off.
+const NoRotation time.Duration = -1
 
 // AntiCSRF says how a request proves that the client's own page sent it.
 type AntiCSRF string
@@ -82,6 +94,30 @@ type Config struct {
 	// should return soon.
 	OnTheft func(context.Context, *TheftError)
 
+	// Algorithm signs access tokens; default HS256. To change it is a rotation: tokens of both verify meanwhile.
+	Algorithm Algorithm
+
+	// AccessKeyRotation and RefreshKeyRotation are how long a key signs; defaults 24 h and 30 days, at least
+	// KeyPropagation. NoRotation: for ever. Manager.Run does it.
+	AccessKeyRotation  time.Duration
+	RefreshKeyRotation time.Duration
+	// KeyPropagation is how long before it signs a key is published, so that every process has loaded it by then; default
+	// 5 min, at least twice KeyPollInterval.
+	KeyPropagation time.Duration
+	// KeyPollInterval is how old a process's knowledge of the keys may be; default 1 min.
+	KeyPollInterval time.Duration
+
+	// KeyEncryption seals the keys that the store holds; default nil: they are in the clear.
+	KeyEncryption KeyEncryption
+	// AcceptUnsealedKeys lets a store whose keys are in the clear be opened with KeyEncryption, so that Manager.Run can seal
+	// them. Switch it off again: whoever may write to the database could plant a key otherwise.
+	AcceptUnsealedKeys bool
+	// KeySource gives the keys instead of the store. Rotation, and everything about keys above, is then its business.
+	KeySource KeySource
+
+	// Logger is told of what Manager.Run does and of what it cannot do; default: nobody is. Nothing secret is logged.
+	Logger *slog.Logger
+
 	// Clock gives the process's time, for the time claims of access tokens; default time.Now.
 	Clock func() time.Time
 	// Random gives the randomness of keys, handles and tokens; default crypto/rand.Reader. Anything else is for tests.
@@ -112,6 +148,14 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.MaxDataBytes, DefaultMaxDataBytes)
 	orDefault(&c.AntiCSRF, AntiCSRFNone)
 	orDefault(&c.Theft, TheftRevoke)
+	orDefault(&c.Algorithm, HS256)
+	orDefault(&c.AccessKeyRotation, DefaultAccessKeyRotation)
+	orDefault(&c.RefreshKeyRotation, DefaultRefreshKeyRotation)
+	orDefault(&c.KeyPropagation, DefaultKeyPropagation)
+	orDefault(&c.KeyPollInterval, DefaultKeyPollInterval)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
@@ -161,6 +205,23 @@ func (c Config) validate() error {
 		return refuse("AntiCSRF", "is %q: it must be %q or %q", c.AntiCSRF, AntiCSRFNone, AntiCSRFToken)
 	case c.Theft != TheftRevoke && c.Theft != TheftReport:
 		return refuse("Theft", "is %q: it must be %q or %q", c.Theft, TheftRevoke, TheftReport)
+	case !accesstoken.Supported(string(c.Algorithm)):
+		return refuse("Algorithm", "is %q: it must be HS256, HS512, EdDSA, ES256 or RS256", c.Algorithm)
+	case c.KeyPollInterval < time.Millisecond || c.KeyPollInterval > maxLifetime:
+		return refuse("KeyPollInterval", "is %v: it must be at least 1ms", c.KeyPollInterval)
+	case c.KeyPropagation < 2*c.KeyPollInterval || c.KeyPropagation > maxLifetime:
+		return refuse("KeyPropagation", "is %v: it must be at least twice KeyPollInterval (%v)", c.KeyPropagation, c.KeyPollInterval)
+	}
+	for _, r := range []struct {
+		field    string
+		rotation time.Duration
+	}{{"AccessKeyRotation", c.AccessKeyRotation}, {"RefreshKeyRotation", c.RefreshKeyRotation}} {
+		if r.rotation != NoRotation && (r.rotation < c.KeyPropagation || r.rotation > maxLifetime) {
+			return refuse(r.field, "is %v: it must be at least KeyPropagation (%v), or NoRotation", r.rotation, c.KeyPropagation)
+		}
+	}
+	if c.KeySource != nil && c.KeyEncryption != nil {
+		return refuse("KeyEncryption", "is for keys in the store, but KeySource gives them")
 	}
 	return nil
 }

@@ -26,6 +26,9 @@ var (
 	// ErrConflict: the session's data was changed underneath; read it again.
 	ErrConflict = errors.New("session data was changed by another request")
 
+	// ErrNoStore: the session was verified by a Verifier, which has no store to ask.
+	ErrNoStore = errors.New("the session was verified without a store")
+
 	// ErrInvalidConfig: New was given a Config that makes no sense or is unsafe; the text names the field.
 	ErrInvalidConfig = errors.New("invalid session configuration")
 

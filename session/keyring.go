@@ -1,120 +1,66 @@
 package session
 
 import (
-	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"time"
 
 	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
 )
 
-// keyring is the signing-key policy: which key signs now, and which keys verify. It is not changed once it is made.
+// keyring is what a process knows of the signing keys at one moment: who signs, and who verifies until when. It is not
+// changed once it is made; a load makes a new one.
 type keyring struct {
-	access         map[string]*accesstoken.Key // by the header segment of their tokens
-	accessSigners  []signer[*accesstoken.Key]
-	refresh        map[refreshtoken.KeyID]*refreshtoken.Key
-	refreshSigners []signer[*refreshtoken.Key]
+	access  map[string]*ringKey[*accesstoken.Key] // by the header segment of their tokens
+	refresh map[refreshtoken.KeyID]*ringKey[*refreshtoken.Key]
+
+	accessSigners  []*ringKey[*accesstoken.Key] // by sequence
+	refreshSigners []*ringKey[*refreshtoken.Key]
+
+	keys     []Key         // what it was made from
+	loadedAt time.Time     // by the process's clock
+	ahead    time.Duration // how far the store's clock is ahead of the process's
 }
 
-// signer is a key with the moment from which it signs; slices of them are in that order.
-type signer[K any] struct {
-	from time.Time
-	key  K
+// ringKey is a key with its schedule, by the store's clock.
+type ringKey[K any] struct {
+	key     K
+	from    time.Time // signs from then on, until a later key does
+	cutOff  time.Time // signs and verifies no more; zero: it was not cut off
+	expires time.Time // the last token that it signed has expired; zero: no later key is known
 }
 
-// at returns the key that signs at a moment: the newest that is active by then. For refresh tokens the moment is the
-// store's, so that every process derives the same successor.
-func at[K any](signers []signer[K], now time.Time) K {
-	chosen := signers[0].key
-	for _, s := range signers[1:] {
-		if s.from.After(now) {
-			break
-		}
-		chosen = s.key
+// good reports whether the key verifies at a moment.
+func (k *ringKey[K]) good(now time.Time) bool {
+	return (k.cutOff.IsZero() || now.Before(k.cutOff)) && (k.expires.IsZero() || now.Before(k.expires))
+}
+
+// clockMargin is added to the life of the last token that a key has signed: clocks may be half a minute apart, on either
+// side of the store's.
+const clockMargin = 2 * time.Minute
+
+// tokenLives are how long tokens live at most, by the purpose of their keys. A refresh token that is handed out again
+// and again stays good for as long as its session.
+func (c Config) tokenLives(p KeyPurpose) time.Duration {
+	if p == PurposeAccess {
+		return c.AccessLifetime + clockMargin
 	}
-	return chosen
+	return c.AbsoluteLifetime + clockMargin
 }
 
-func (k *keyring) accessSigner(now time.Time) *accesstoken.Key { return at(k.accessSigners, now) }
-func (k *keyring) accessKey(header string) *accesstoken.Key    { return k.access[header] }
-
-func (k *keyring) refreshSigner(now time.Time) *refreshtoken.Key { return at(k.refreshSigners, now) }
-func (k *keyring) refreshKey(id refreshtoken.KeyID) *refreshtoken.Key {
-	return k.refresh[id]
-}
-
-// openKeyring loads the keys of a store and makes the first of each purpose where there is none. Of any number of
-// processes that start at once one inserts a key, and the others read it.
-func openKeyring(ctx context.Context, store Store, random io.Reader) (*keyring, error) {
-	keys, now, err := store.Keys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("load signing keys: %w", err)
+// newKeyring makes a keyring of keys in the order of their sequences, whose material is open.
+func newKeyring(keys []Key, lives func(KeyPurpose) time.Duration) (*keyring, error) {
+	ring := &keyring{
+		access:  map[string]*ringKey[*accesstoken.Key]{},
+		refresh: map[refreshtoken.KeyID]*ringKey[*refreshtoken.Key]{},
+		keys:    keys,
 	}
-	missing := false
-	for _, p := range []struct {
-		purpose   KeyPurpose
-		algorithm string
-	}{{PurposeAccess, accesstoken.HS256}, {PurposeRefresh, refreshAlgorithm}} {
-		if has(keys, p.purpose) {
-			continue
-		}
-		missing = true
-		key, err := newKey(p.purpose, p.algorithm, now, random)
+	for _, k := range keys {
+		id, err := parseKeyID(k.ID)
 		if err != nil {
 			return nil, err
-		}
-		if err := store.InsertKey(ctx, key); err != nil && !errors.Is(err, ErrDuplicate) {
-			return nil, fmt.Errorf("insert the first %s key: %w", p.purpose, err)
-		}
-	}
-	if missing {
-		if keys, _, err = store.Keys(ctx); err != nil {
-			return nil, fmt.Errorf("load signing keys: %w", err)
-		}
-	}
-	return newKeyring(keys)
-}
-
-func has(keys []Key, purpose KeyPurpose) bool {
-	for _, k := range keys {
-		if k.Purpose == purpose {
-			return true
-		}
-	}
-	return false
-}
-
-// refreshAlgorithm names what refresh tokens are made with: HMAC-SHA-256 under keys derived by HKDF-SHA-256.
-const refreshAlgorithm = "HKDF-HS256"
-
-func newKey(purpose KeyPurpose, algorithm string, now time.Time, random io.Reader) (Key, error) {
-	var raw [12 + 32]byte
-	if _, err := io.ReadFull(random, raw[:]); err != nil {
-		return Key{}, fmt.Errorf("read randomness: %w", err)
-	}
-	return Key{
-		ID:          base64.RawURLEncoding.EncodeToString(raw[:12]),
-		Purpose:     purpose,
-		Sequence:    1,
-		Algorithm:   algorithm,
-		Material:    raw[12:],
-		ActivatesAt: now,
-	}, nil
-}
-
-func newKeyring(keys []Key) (*keyring, error) {
-	ring := &keyring{
-		access:  map[string]*accesstoken.Key{},
-		refresh: map[refreshtoken.KeyID]*refreshtoken.Key{},
-	}
-	for _, k := range keys {
-		id, err := base64.RawURLEncoding.Strict().DecodeString(k.ID)
-		if err != nil || len(id) != 12 {
-			return nil, fmt.Errorf("signing key %q: its id is not 16 characters of base64url", k.ID)
 		}
 		switch {
 		case k.Purpose == PurposeAccess:
@@ -122,21 +68,59 @@ func newKeyring(keys []Key) (*keyring, error) {
 			if err != nil {
 				return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
 			}
-			ring.access[key.Header()] = key
-			ring.accessSigners = append(ring.accessSigners, signer[*accesstoken.Key]{k.ActivatesAt, key})
+			r := &ringKey[*accesstoken.Key]{key: key, from: k.ActivatesAt, cutOff: k.RetiresAt}
+			ring.access[key.Header()] = r
+			ring.accessSigners = succeedBy(ring.accessSigners, r, lives(k.Purpose))
 		case k.Purpose == PurposeRefresh && k.Algorithm == refreshAlgorithm:
-			key, err := refreshtoken.NewKey(refreshtoken.KeyID(id), k.Material)
+			key, err := refreshtoken.NewKey(id, k.Material)
 			if err != nil {
 				return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
 			}
-			ring.refresh[key.ID] = key
-			ring.refreshSigners = append(ring.refreshSigners, signer[*refreshtoken.Key]{k.ActivatesAt, key})
+			r := &ringKey[*refreshtoken.Key]{key: key, from: k.ActivatesAt, cutOff: k.RetiresAt}
+			ring.refresh[key.ID] = r
+			ring.refreshSigners = succeedBy(ring.refreshSigners, r, lives(k.Purpose))
 		default:
 			return nil, fmt.Errorf("signing key %s: unknown purpose %q or algorithm %q", k.ID, k.Purpose, k.Algorithm)
 		}
 	}
 	if len(ring.accessSigners) == 0 || len(ring.refreshSigners) == 0 {
-		return nil, errors.New("the store holds no signing keys after they were inserted")
+		return nil, errors.New("there are no signing keys")
 	}
 	return ring, nil
+}
+
+// again returns a copy of the keyring if it is made of the same keys, or nil.
+func (r *keyring) again(keys []Key) *keyring {
+	if r == nil || !slices.EqualFunc(r.keys, keys, func(a, b Key) bool {
+		return a.ID == b.ID && a.ActivatesAt.Equal(b.ActivatesAt) && a.RetiresAt.Equal(b.RetiresAt)
+	}) {
+		return nil
+	}
+	same := *r
+	return &same
+}
+
+// succeedBy appends the next key, which ends the life of the one before.
+func succeedBy[K any](keys []*ringKey[K], next *ringKey[K], life time.Duration) []*ringKey[K] {
+	if n := len(keys); n > 0 {
+		keys[n-1].expires = next.from.Add(life)
+	}
+	return append(keys, next)
+}
+
+// signerAt returns the key that signs at a moment of the store's clock: the newest that is active by then and not cut
+// off at that moment. It depends on nothing but the moment, so that every process derives the same successor of a
+// refresh token.
+func signerAt[K any](keys []*ringKey[K], moment time.Time) *ringKey[K] {
+	chosen := keys[0]
+	for _, k := range keys {
+		if !k.from.After(moment) && (k.cutOff.IsZero() || moment.Before(k.cutOff)) {
+			chosen = k
+		}
+	}
+	return chosen
+}
+
+func (r *keyring) refreshSigner(moment time.Time) *ringKey[*refreshtoken.Key] {
+	return signerAt(r.refreshSigners, moment)
 }

@@ -18,7 +18,7 @@ type Manager struct {
 	store     Store
 	cfg       Config
 	policy    policy
-	keys      *keyring
+	keys      *keychain
 	confirmed *confirmations
 	refreshes *coalescer
 }
@@ -35,7 +35,7 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.StoreTimeout)
 	defer cancel()
-	keys, err := openKeyring(ctx, store, cfg.Random)
+	keys, err := openKeychain(ctx, store, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,8 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 	if err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
 	}
-	signer := m.keys.refreshSigner(now)
+	m.keys.keepUp(ctx)
+	signer, _ := m.keys.refreshSigner(m.keys.now())
 	refresh, err := refreshtoken.New(signer, handle, now, m.cfg.Random)
 	if err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
@@ -173,7 +174,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 	if m.cfg.AntiCSRF == AntiCSRFToken {
 		claims.AntiCSRF = g.key.AntiCSRF(g.handle)
 	}
-	access, err := m.keys.accessSigner(now).Sign(claims)
+	access, err := m.keys.accessSigner().Sign(claims)
 	if err != nil {
 		return nil, Tokens{}, err
 	}

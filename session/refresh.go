@@ -22,7 +22,7 @@ const maxAttempts = 8
 // ErrUnavailable: the store did not answer, nothing is lost, repeat the call; ErrTryRefresh: the token crossed with
 // another refresh in a way that only the client's newest token can sort out.
 func (m *Manager) Refresh(ctx context.Context, refreshToken string) (*Session, Tokens, error) {
-	token, key, err := refreshtoken.Open(refreshToken, m.keys.refreshKey)
+	token, key, err := refreshtoken.Open(refreshToken, m.keys.refreshKey(ctx))
 	if err != nil {
 		return nil, Tokens{}, ErrUnauthorised
 	}
@@ -35,6 +35,7 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string) (*Session, T
 
 // refresh is Refresh for an authentic token that was signed by key.
 func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key) (*Session, Tokens, error) {
+	m.keys.keepUp(ctx)
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
 	err := fmt.Errorf("%w: too many requests change one session at once", ErrUnavailable)
@@ -87,6 +88,11 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		won bool
 		err error
 	)
+	if d.action == actHandOut {
+		if _, good := m.keys.refreshSigner(p.row.PendingAt); !good {
+			d.action = actMint // the successor's key has been cut off: nobody can use it
+		}
+	}
 	switch d.action {
 	case actKeep:
 		g.kept = true
@@ -127,13 +133,13 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 	return g, won, err
 }
 
-// errLineage: a successor that the row names cannot be made again from its predecessor, since the key that signed it has
-// been cut off. The client's newest token is good.
+// errLineage: a successor that the row names cannot be made again from its predecessor, since it was signed with another
+// key than the schedule says: keys were cut off meanwhile. The client's newest token may be good.
 var errLineage = fmt.Errorf("%w: the successor's key is gone", ErrTryRefresh)
 
 // succeed replaces the grant's refresh token by the successor of token at a moment.
 func (m *Manager) succeed(g *grant, token refreshtoken.Token, own *refreshtoken.Key, moment time.Time) Successor {
-	g.key = m.keys.refreshSigner(moment)
+	g.key, _ = m.keys.refreshSigner(moment)
 	g.refresh = token.Successor(own, g.key, moment)
 	g.unconfirmed = true
 	return Successor{Mark: g.refresh.Mark(), MintedAt: moment}
@@ -163,12 +169,12 @@ func (m *Manager) theft(ctx context.Context, row Row, kind TheftKind) error {
 }
 
 // RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, newest first and at most
-// one of each session, without asking the store. A client whose cookie jar holds several of one name sends them all;
+// one of each session, without asking the store for a session. A client whose cookie jar holds several of one name sends them all;
 // an older one must not be taken for a thief's.
-func (m *Manager) RankRefreshTokens(candidates []string) []string {
+func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
 	var tokens []refreshtoken.Token
 	for _, c := range candidates {
-		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey); err == nil {
+		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey(ctx)); err == nil {
 			tokens = append(tokens, t)
 		}
 	}

@@ -272,7 +272,7 @@ func TestRankRefreshTokens(t *testing.T) {
 	a2 := w.refresh(a.RefreshToken)
 	w.clock.advance(time.Minute)
 	b := w.login()
-	got := w.RankRefreshTokens([]string{"garbage", a.RefreshToken, a2.RefreshToken, "", b.RefreshToken, a.RefreshToken})
+	got := w.RankRefreshTokens(w.ctx, []string{"garbage", a.RefreshToken, a2.RefreshToken, "", b.RefreshToken, a.RefreshToken})
 	if len(got) != 2 || got[0] != b.RefreshToken || got[1] != a2.RefreshToken {
 		t.Errorf("got %d tokens, want the newest of either session, newest first", len(got))
 	}

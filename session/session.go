@@ -44,21 +44,34 @@ func (s *Session) Renewed() (Tokens, bool) {
 }
 
 // Data reads the session's data; see Manager.Data.
-func (s *Session) Data(ctx context.Context) (Data, error) { return s.manager.Data(ctx, s.handle) }
+func (s *Session) Data(ctx context.Context) (Data, error) {
+	if s.manager == nil {
+		return Data{}, ErrNoStore
+	}
+	return s.manager.Data(ctx, s.handle)
+}
 
 // SetData replaces the session's data; see Manager.SetData.
 func (s *Session) SetData(ctx context.Context, v any) (Version, error) {
-	return s.manager.SetData(ctx, s.handle, v)
+	return s.UpdateData(ctx, 0, v)
 }
 
 // UpdateData replaces the session's data if it still has the version given; see Manager.UpdateData.
 func (s *Session) UpdateData(ctx context.Context, version Version, v any) (Version, error) {
+	if s.manager == nil {
+		return 0, ErrNoStore
+	}
 	return s.manager.UpdateData(ctx, s.handle, version, v)
 }
 
 // Revoke ends the session in the store; see Manager.Revoke. It does not touch the client's tokens: HTTP adapters have a
 // Logout that does both.
-func (s *Session) Revoke(ctx context.Context) (bool, error) { return s.manager.Revoke(ctx, s.handle) }
+func (s *Session) Revoke(ctx context.Context) (bool, error) {
+	if s.manager == nil {
+		return false, ErrNoStore
+	}
+	return s.manager.Revoke(ctx, s.handle)
+}
 
 // Tokens is what a client gets to hold. Never log it. Times are by this process's clock.
 type Tokens struct {

@@ -74,13 +74,16 @@ const (
 
 // Key is a signing key as a store holds it.
 type Key struct {
-	ID          string // 16 characters of the base64url alphabet
-	Purpose     KeyPurpose
-	Sequence    int // 1, 2, 3 … within the purpose
-	Algorithm   string
-	Material    []byte // secret
+	ID        string // 16 characters of the base64url alphabet
+	Purpose   KeyPurpose
+	Sequence  int // 1, 2, 3 … within the purpose
+	Algorithm string
+	Material  []byte // secret: the key itself, or sealed
+	Public    []byte // the public half of an asymmetric key, as PKIX; nil for a shared secret
+	// ActivatesAt is when the key begins to sign. It signs until its successor does, and verifies for as long as tokens
+	// live that it has signed.
 	ActivatesAt time.Time
-	RetiresAt   time.Time // zero: not set
+	RetiresAt   time.Time // when the key was cut off; zero: it was not
 }
 
 // Store keeps sessions and signing keys. It is dumb on purpose: every decision is the Manager's. Package storetest holds
@@ -146,4 +149,13 @@ type Store interface {
 
 	// InsertKey adds a key. ErrDuplicate: its id, or its purpose and sequence, exist already; nothing was changed.
 	InsertKey(ctx context.Context, key Key) error
+
+	// RetireKey sets a key's RetiresAt to now where it is not set, and says whether it did.
+	RetireKey(ctx context.Context, id string) (bool, error)
+
+	// SetKeyMaterial replaces a key's material where it is the old one. False: it is not, or there is no such key.
+	SetKeyMaterial(ctx context.Context, id string, old, next []byte) (bool, error)
+
+	// DeleteKey removes a key and says whether there was one.
+	DeleteKey(ctx context.Context, id string) (bool, error)
 }

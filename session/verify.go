@@ -26,36 +26,19 @@ type VerifyOptions struct {
 // and ErrAntiCSRF that the request did not prove its origin.
 func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
 	now := m.cfg.Clock()
-	claims, err := accesstoken.Parse(accessToken, m.keys.accessKey, accesstoken.Expected{
+	claims, err := accesstoken.Parse(accessToken, m.keys.accessKey(ctx), accesstoken.Expected{
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: now,
 	})
 	if err != nil {
 		return nil, ErrTryRefresh
 	}
-	handle, err := ParseHandle(claims.Session)
-	if err != nil {
-		return nil, ErrTryRefresh
-	}
-	if m.cfg.AntiCSRF == AntiCSRFToken && opts.CheckAntiCSRF {
-		if claims.AntiCSRF == "" {
-			return nil, ErrTryRefresh // minted before the mode was switched on: a refresh gives the client its token
-		}
-		if subtle.ConstantTimeCompare([]byte(claims.AntiCSRF), []byte(opts.AntiCSRF)) != 1 {
-			return nil, ErrAntiCSRF
-		}
-	}
-	s := &Session{
-		manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt,
-	}
-	if s.payload == nil {
-		s.payload = json.RawMessage("null")
-	}
-	if !claims.Unconfirmed {
-		return s, nil
+	s, err := newSession(m, claims, m.cfg.AntiCSRF, opts)
+	if err != nil || !claims.Unconfirmed {
+		return s, err
 	}
 
 	switch m.confirmed.do(claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
-		return m.confirm(ctx, handle, claims.RefreshMark)
+		return m.confirm(ctx, s.handle, claims.RefreshMark)
 	}) {
 	case outcomeGone:
 		return nil, ErrUnauthorised
@@ -63,12 +46,33 @@ func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOpt
 		return nil, ErrTryRefresh
 	case outcomeConfirmed:
 		claims.Unconfirmed = false
-		renewed, err := m.keys.accessSigner(now).Sign(claims)
+		renewed, err := m.keys.accessSigner().Sign(claims)
 		if err != nil {
 			return nil, err
 		}
 		s.renewed = &Tokens{IssuedAt: now, AccessToken: renewed, AccessExpires: claims.ExpiresAt}
 	case outcomeUnknown, outcomeCrossed:
+	}
+	return s, nil
+}
+
+// newSession makes the session of good claims, if the request may use it.
+func newSession(m *Manager, claims accesstoken.Claims, mode AntiCSRF, opts VerifyOptions) (*Session, error) {
+	handle, err := ParseHandle(claims.Session)
+	if err != nil {
+		return nil, ErrTryRefresh
+	}
+	if mode == AntiCSRFToken && opts.CheckAntiCSRF {
+		if claims.AntiCSRF == "" {
+			return nil, ErrTryRefresh // minted before the mode was switched on: a refresh gives the client its token
+		}
+		if subtle.ConstantTimeCompare([]byte(claims.AntiCSRF), []byte(opts.AntiCSRF)) != 1 {
+			return nil, ErrAntiCSRF
+		}
+	}
+	s := &Session{manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt}
+	if s.payload == nil {
+		s.payload = json.RawMessage("null")
 	}
 	return s, nil
 }

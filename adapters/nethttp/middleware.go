@@ -52,10 +52,7 @@ func (s *Sessions) LogoutHandler() http.Handler { return s.post(s.Logout) }
 func (s *Sessions) post(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			_, _ = io.WriteString(w, `{"error":"method_not_allowed"}`+"\n") // the client may be gone
+			methodNotAllowed(w, http.MethodPost)
 			return
 		}
 		if err := f(w, r); err != nil {
@@ -65,6 +62,13 @@ func (s *Sessions) post(f func(http.ResponseWriter, *http.Request) error) http.H
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, "{}\n") // the client may be gone; there is nobody to tell
 	})
+}
+
+func methodNotAllowed(w http.ResponseWriter, allow string) {
+	w.Header().Set("Allow", allow)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusMethodNotAllowed)
+	_, _ = io.WriteString(w, `{"error":"method_not_allowed"}`+"\n") // the client may be gone; there is nobody to tell
 }
 
 // CORS lets pages of wire.Config.AllowedOrigins call with cookies, and answers their preflight requests. It goes outside

@@ -105,7 +105,7 @@ func weight(err error) int {
 // Refresh exchanges the request's refresh token and sets the client's cookies. The errors are those of
 // session.Manager.Refresh; answer them with WriteError.
 func (s *Sessions) Refresh(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
-	for _, token := range s.manager.RankRefreshTokens(s.contract.Read(r.Header).Refresh) {
+	for _, token := range s.manager.RankRefreshTokens(r.Context(), s.contract.Read(r.Header).Refresh) {
 		refreshed, tokens, err := s.manager.Refresh(r.Context(), token)
 		var theft *session.TheftError
 		if errors.Is(err, session.ErrUnauthorised) && !errors.As(err, &theft) {

@@ -14,6 +14,7 @@ func key(id string, purpose session.KeyPurpose, sequence int) session.Key {
 	return session.Key{
 		ID: id, Purpose: purpose, Sequence: sequence, Algorithm: "HS256",
 		Material:    []byte("\x00\xff'\\ secret of " + id),
+		Public:      []byte("\x00\xff'\\ public half of " + id),
 		ActivatesAt: time.UnixMicro(1_700_000_000_123_456).UTC(),
 	}
 }
@@ -25,8 +26,10 @@ func keys(t *testing.T, s suite) {
 	}
 	retiring := key("ref1-_AAAAAAAAAA", session.PurposeRefresh, 1)
 	retiring.RetiresAt = now
+	secret := key("acc1-_AAAAAAAAAA", session.PurposeAccess, 1)
+	secret.Public = nil
 	want := []session.Key{ // in the order of the contract
-		key("acc1-_AAAAAAAAAA", session.PurposeAccess, 1),
+		secret,
 		key("ACC1-_aaaaaaaaaa", session.PurposeAccess, 2), // ids differ by case
 		key("acc10AAAAAAAAAAA", session.PurposeAccess, 10),
 		retiring,
@@ -51,11 +54,57 @@ func keys(t *testing.T, s suite) {
 	}
 	for i, k := range got {
 		if w := want[i]; k.ID != w.ID || k.Purpose != w.Purpose || k.Sequence != w.Sequence || k.Algorithm != w.Algorithm ||
-			!bytes.Equal(k.Material, w.Material) || !k.ActivatesAt.Equal(w.ActivatesAt) ||
+			!bytes.Equal(k.Material, w.Material) || !bytes.Equal(k.Public, w.Public) || !k.ActivatesAt.Equal(w.ActivatesAt) ||
 			!k.RetiresAt.Equal(w.RetiresAt) || k.RetiresAt.IsZero() != w.RetiresAt.IsZero() {
 			t.Errorf("key %d: got %s %d, want %s %d, or another field differs", i, k.ID, k.Sequence, w.ID, w.Sequence)
 		}
 	}
+}
+
+func retireKey(t *testing.T, s suite) {
+	k := key("retired-AAAAAAAA", session.PurposeAccess, 1)
+	if err := s.InsertKey(s.ctx, k); err != nil {
+		t.Fatalf("InsertKey: %v", err)
+	}
+	no(t, "RetireKey of an unknown key")(s.RetireKey(s.ctx, "unknown-AAAAAAAA"))
+	yes(t, "RetireKey")(s.RetireKey(s.ctx, k.ID))
+	first, now := s.onlyKey(t)
+	if first.RetiresAt.IsZero() || first.RetiresAt.After(now) {
+		t.Errorf("RetiresAt: got %v, at %v", first.RetiresAt, now)
+	}
+	no(t, "RetireKey again")(s.RetireKey(s.ctx, k.ID))
+	second, _ := s.onlyKey(t)
+	equal(t, "RetiresAt after a second RetireKey", second.RetiresAt, first.RetiresAt)
+}
+
+func keyMaterial(t *testing.T, s suite) {
+	k := key("sealed-AAAAAAAAA", session.PurposeRefresh, 1)
+	if err := s.InsertKey(s.ctx, k); err != nil {
+		t.Fatalf("InsertKey: %v", err)
+	}
+	next := bytes.Repeat([]byte("\xff\x00'\\"), 500)
+	no(t, "SetKeyMaterial over another material")(s.SetKeyMaterial(s.ctx, k.ID, next, next))
+	no(t, "SetKeyMaterial of an unknown key")(s.SetKeyMaterial(s.ctx, "unknown-AAAAAAAA", k.Material, next))
+	yes(t, "SetKeyMaterial")(s.SetKeyMaterial(s.ctx, k.ID, k.Material, next))
+	no(t, "SetKeyMaterial over the old material")(s.SetKeyMaterial(s.ctx, k.ID, k.Material, next))
+	got, _ := s.onlyKey(t)
+	equalBytes(t, "Material", got.Material, next)
+	equalBytes(t, "Public", got.Public, k.Public)
+
+	yes(t, "DeleteKey")(s.DeleteKey(s.ctx, k.ID))
+	no(t, "DeleteKey again")(s.DeleteKey(s.ctx, k.ID))
+	if keys, _, err := s.Keys(s.ctx); err != nil || len(keys) != 0 {
+		t.Errorf("Keys after DeleteKey: got %d, %v", len(keys), err)
+	}
+}
+
+func (s suite) onlyKey(t *testing.T) (session.Key, time.Time) {
+	t.Helper()
+	keys, now, err := s.Keys(s.ctx)
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("Keys: got %d, %v, want 1", len(keys), err)
+	}
+	return keys[0], now
 }
 
 func keysOnce(t *testing.T, s suite) {

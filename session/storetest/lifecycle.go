@@ -325,18 +325,21 @@ func cancelled(t *testing.T, s suite) {
 		"Insert": func() error {
 			return s.Insert(ctx, session.NewRow{Handle: handle(), UserID: "u", Payload: []byte("1"), Data: []byte("1"), Lifetimes: life})
 		},
-		"Get":           func() error { _, _, err := s.Get(ctx, h); return err },
-		"Confirm":       func() error { _, err := s.Confirm(ctx, h, mark("R1"), nil, life); return err },
-		"HandOut":       func() error { _, err := s.HandOut(ctx, h, mark("R0"), mark("R1"), life); return err },
-		"Mint":          func() error { _, err := s.Mint(ctx, h, mark("R0"), session.Mark{}, 0, next, life); return err },
-		"Delete":        func() error { _, err := s.Delete(ctx, h); return err },
-		"DeleteUser":    func() error { _, err := s.DeleteUser(ctx, "user", session.Handle{}, 9); return err },
-		"List":          func() error { _, err := s.List(ctx, "user", session.Page{Limit: 9}); return err },
-		"Data":          func() error { _, _, err := s.Data(ctx, h); return err },
-		"SetData":       func() error { _, err := s.SetData(ctx, h, 0, 8, []byte("2")); return err },
-		"DeleteExpired": func() error { _, err := s.DeleteExpired(ctx, 9); return err },
-		"Keys":          func() error { _, _, err := s.Keys(ctx); return err },
-		"InsertKey":     func() error { return s.InsertKey(ctx, key("cancelled-key-01", session.PurposeAccess, 1)) },
+		"Get":            func() error { _, _, err := s.Get(ctx, h); return err },
+		"Confirm":        func() error { _, err := s.Confirm(ctx, h, mark("R1"), nil, life); return err },
+		"HandOut":        func() error { _, err := s.HandOut(ctx, h, mark("R0"), mark("R1"), life); return err },
+		"Mint":           func() error { _, err := s.Mint(ctx, h, mark("R0"), session.Mark{}, 0, next, life); return err },
+		"Delete":         func() error { _, err := s.Delete(ctx, h); return err },
+		"DeleteUser":     func() error { _, err := s.DeleteUser(ctx, "user", session.Handle{}, 9); return err },
+		"List":           func() error { _, err := s.List(ctx, "user", session.Page{Limit: 9}); return err },
+		"Data":           func() error { _, _, err := s.Data(ctx, h); return err },
+		"SetData":        func() error { _, err := s.SetData(ctx, h, 0, 8, []byte("2")); return err },
+		"DeleteExpired":  func() error { _, err := s.DeleteExpired(ctx, 9); return err },
+		"Keys":           func() error { _, _, err := s.Keys(ctx); return err },
+		"RetireKey":      func() error { _, err := s.RetireKey(ctx, "some-key-AAAAAAA"); return err },
+		"SetKeyMaterial": func() error { _, err := s.SetKeyMaterial(ctx, "some-key-AAAAAAA", nil, []byte("x")); return err },
+		"DeleteKey":      func() error { _, err := s.DeleteKey(ctx, "some-key-AAAAAAA"); return err },
+		"InsertKey":      func() error { return s.InsertKey(ctx, key("cancelled-key-01", session.PurposeAccess, 1)) },
 	} {
 		if err := call(); !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context: got %v, want ErrUnavailable and context.Canceled", name, err)

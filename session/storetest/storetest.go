@@ -56,6 +56,8 @@ func Run(t *testing.T, open Open) {
 		{"DeleteExpired", deleteExpired},
 		{"Keys", keys},
 		{"KeysOnceOf16", keysOnce},
+		{"RetireKey", retireKey},
+		{"KeyMaterial", keyMaterial},
 		{"CancelledContext", cancelled},
 		{"ClockMovesForward", clock},
 	} {

@@ -18,7 +18,7 @@ type keyRow struct {
 // Keys implements session.Store.
 func (s *Store) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
 	rows, err := query(ctx, s, scanKey, "read signing keys",
-		"SELECT clock.now_at, k.kid, k.purpose, k.sequence, k.algorithm, k.material, k.activates_at, k.retires_at"+
+		"SELECT clock.now_at, k.kid, k.purpose, k.sequence, k.algorithm, k.material, k.public_half, k.activates_at, k.retires_at"+
 			" FROM (SELECT {{now}} AS now_at) AS clock LEFT JOIN `{{prefix}}signing_keys` AS k ON 1 = 1"+
 			" ORDER BY k.purpose, k.sequence")
 	if err != nil {
@@ -41,9 +41,9 @@ func scanKey(rows *sql.Rows) (keyRow, error) {
 		now                              int64
 		kid, purpose, algorithm          sql.NullString
 		sequence, activatesAt, retiresAt sql.NullInt64
-		material                         []byte
+		material, public                 []byte
 	)
-	err := rows.Scan(&now, &kid, &purpose, &sequence, &algorithm, &material, &activatesAt, &retiresAt)
+	err := rows.Scan(&now, &kid, &purpose, &sequence, &algorithm, &material, &public, &activatesAt, &retiresAt)
 	if err != nil || !kid.Valid {
 		return keyRow{now: moment(now)}, err
 	}
@@ -53,6 +53,7 @@ func scanKey(rows *sql.Rows) (keyRow, error) {
 		Sequence:    int(sequence.Int64),
 		Algorithm:   algorithm.String,
 		Material:    material,
+		Public:      public,
 		ActivatesAt: moment(activatesAt.Int64),
 		RetiresAt:   optionalMoment(retiresAt),
 	}}, nil
@@ -65,14 +66,42 @@ func (s *Store) InsertKey(ctx context.Context, key session.Key) error {
 		fits(doing, "id", len(key.ID), 64),
 		fits(doing, "purpose", len(key.Purpose), 32),
 		fits(doing, "algorithm", len(key.Algorithm), 32),
-		fits(doing, "material", len(key.Material), 8192),
+		fits(doing, "material", len(key.Material), maxMaterial),
+		fits(doing, "public half", len(key.Public), 1024),
 	); err != nil {
 		return err
 	}
 	_, err := s.exec(ctx, doing,
-		"INSERT INTO `{{prefix}}signing_keys` (kid, purpose, sequence, algorithm, material, activates_at, retires_at)"+
-			" VALUES (?, ?, ?, ?, UNHEX(?), ?, ?)",
-		[]byte(key.ID), []byte(key.Purpose), key.Sequence, []byte(key.Algorithm), binary(key.Material),
+		"INSERT INTO `{{prefix}}signing_keys` (kid, purpose, sequence, algorithm, material, public_half, activates_at, retires_at)"+
+			" VALUES (?, ?, ?, ?, UNHEX(?), UNHEX(?), ?, ?)",
+		[]byte(key.ID), []byte(key.Purpose), key.Sequence, []byte(key.Algorithm), binary(key.Material), optionalBinary(key.Public),
 		key.ActivatesAt.UnixMicro(), optional(key.RetiresAt))
 	return err
+}
+
+// maxMaterial is the size of the column, in bytes.
+const maxMaterial = 8192
+
+// RetireKey implements session.Store.
+func (s *Store) RetireKey(ctx context.Context, id string) (bool, error) {
+	n, err := s.exec(ctx, "retire signing key",
+		"UPDATE `{{prefix}}signing_keys` SET retires_at = {{now}} WHERE kid = ? AND retires_at IS NULL", []byte(id))
+	return n > 0, err
+}
+
+// SetKeyMaterial implements session.Store.
+func (s *Store) SetKeyMaterial(ctx context.Context, id string, old, next []byte) (bool, error) {
+	const doing = "write signing key"
+	if err := fits(doing, "material", len(next), maxMaterial); err != nil {
+		return false, err
+	}
+	n, err := s.exec(ctx, doing, "UPDATE `{{prefix}}signing_keys` SET material = UNHEX(?) WHERE kid = ? AND material = UNHEX(?)",
+		binary(next), []byte(id), binary(old))
+	return n > 0, err
+}
+
+// DeleteKey implements session.Store.
+func (s *Store) DeleteKey(ctx context.Context, id string) (bool, error) {
+	n, err := s.exec(ctx, "delete signing key", "DELETE FROM `{{prefix}}signing_keys` WHERE kid = ?", []byte(id))
+	return n > 0, err
 }

@@ -139,6 +139,14 @@ func optionalMoment(micros sql.NullInt64) time.Time {
 // information_schema.PROCESSLIST and INNODB_TRX with an error, as the text is not UTF-8.
 func binary(b []byte) string { return hex.EncodeToString(b) }
 
+// optionalBinary is binary for a nullable column; nil is NULL.
+func optionalBinary(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return binary(b)
+}
+
 // mark is a mark as a nullable column takes it, by UNHEX(?); the zero mark is NULL.
 func mark(m session.Mark) any {
 	if m.IsZero() {

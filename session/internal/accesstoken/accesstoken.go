@@ -40,38 +40,6 @@ type Claims struct {
 	Payload     json.RawMessage // payload: the application's JSON value; empty: absent
 }
 
-// Key signs and verifies with one algorithm only.
-type Key struct {
-	method  jwt.SigningMethod
-	signing any
-	verify  any
-	header  string // base64url of the JOSE header, the same for all tokens of the key
-}
-
-// HS256 is HMAC with SHA-256 (RFC 7518, section 3.2).
-const HS256 = "HS256"
-
-// NewKey makes a key from secret material. kid may hold no character that JSON escapes.
-func NewKey(kid, algorithm string, material []byte) (*Key, error) {
-	if algorithm != HS256 {
-		return nil, fmt.Errorf("unknown signature algorithm %q", algorithm)
-	}
-	if len(material) < 32 {
-		return nil, errors.New("HS256 key material is shorter than 32 bytes")
-	}
-	header := fmt.Sprintf(`{"alg":%q,"kid":%q,"typ":%q}`, algorithm, kid, Type)
-	return &Key{
-		method:  jwt.SigningMethodHS256,
-		signing: material,
-		verify:  material,
-		header:  base64.RawURLEncoding.EncodeToString([]byte(header)),
-	}, nil
-}
-
-// Header returns the first segment of every token of the key. A token with another one is not of this key, which pins
-// alg, kid and typ at once and leaves no room for crit, jwk or jku.
-func (k *Key) Header() string { return k.header }
-
 // fixed are the claims that encoding/json writes; the payload is spliced in, since the encoder would reformat it.
 type fixed struct {
 	Issuer      string       `json:"iss,omitempty"`
@@ -110,6 +78,9 @@ func (k *Key) Sign(c Claims) (string, error) {
 		body.WriteByte('}')
 	}
 	signed := k.header + "." + base64.RawURLEncoding.EncodeToString(bytes.TrimSuffix(body.Bytes(), []byte("\n")))
+	if k.signing == nil {
+		return "", errors.New("the key only verifies")
+	}
 	signature, err := k.method.Sign(signed, k.signing)
 	if err != nil {
 		return "", errors.New("sign access token") // the cause might describe the key
@@ -121,7 +92,7 @@ func (k *Key) Sign(c Claims) (string, error) {
 var ErrInvalid = errors.New("invalid access token")
 
 var parser = jwt.NewParser(
-	jwt.WithValidMethods([]string{HS256}),
+	jwt.WithValidMethods([]string{HS256, HS512, EdDSA, ES256, RS256}),
 	jwt.WithStrictDecoding(),
 	// Validated here instead: the library has one leeway for all times, and takes issuer and audience as optional.
 	jwt.WithoutClaimsValidation(),
@@ -139,8 +110,8 @@ func Parse(token string, keys func(header string) *Key, want Expected) (Claims, 
 	if len(token) > MaxLen || strings.ContainsFunc(token, notCompact) {
 		return Claims{}, ErrInvalid
 	}
-	header, _, _ := strings.Cut(token, ".")
-	key := keys(header)
+	segment, _, _ := strings.Cut(token, ".")
+	key := keys(segment)
 	if key == nil {
 		return Claims{}, ErrInvalid
 	}

@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS `{{prefix}}signing_keys` (
   sequence     INT             NOT NULL,
   algorithm    VARBINARY(32)   NOT NULL,
   material     VARBINARY(8192) NOT NULL,
+  public_half  VARBINARY(1024) NULL,
   activates_at BIGINT          NOT NULL,
   retires_at   BIGINT          NULL,
   PRIMARY KEY (kid),

@@ -41,7 +41,7 @@ func (d *drill) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch order.Action {
 	case "copy":
-		tokens := d.manager.RankRefreshTokens(d.contract.Read(r.Header).Refresh)
+		tokens := d.manager.RankRefreshTokens(r.Context(), d.contract.Read(r.Header).Refresh)
 		if len(tokens) == 0 {
 			fail(w, http.StatusConflict, "no_refresh_token")
 			return

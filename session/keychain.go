@@ -1,0 +1,218 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/accesstoken"
+	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
+)
+
+// keychain is a process's live view of the signing keys: it loads them from the store or the KeySource, and looks again
+// when a token names one that it does not know.
+type keychain struct {
+	cfg    Config
+	store  Store
+	ring   atomic.Pointer[keyring]
+	reload reloader
+}
+
+// unknownKeyPause is how often at most tokens that name unknown keys make a process look again.
+const unknownKeyPause = time.Second
+
+// openKeychain loads the keys and makes the first of each purpose where the store has none. Of any number of processes
+// that start at once one inserts a key, and the others read it.
+func openKeychain(ctx context.Context, store Store, cfg Config) (*keychain, error) {
+	k := &keychain{cfg: cfg, store: store}
+	keys, now, err := k.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	missing := false
+	for _, purpose := range []KeyPurpose{PurposeAccess, PurposeRefresh} {
+		if cfg.KeySource != nil || newestOf(keys, purpose) != nil {
+			continue
+		}
+		missing = true
+		if err := k.insert(ctx, purpose, 1, now); err != nil {
+			return nil, err
+		}
+	}
+	if missing {
+		if keys, now, err = k.read(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for i := range keys {
+		if keys[i], err = k.openKey(ctx, keys[i]); err != nil {
+			return nil, err
+		}
+	}
+	return k, k.use(keys, now)
+}
+
+// read returns the keys as the store or the KeySource has them, and the moment of that.
+func (k *keychain) read(ctx context.Context) ([]Key, time.Time, error) {
+	if k.cfg.KeySource != nil {
+		return fromSource(ctx, k.cfg.KeySource, k.cfg.Clock())
+	}
+	keys, now, err := k.store.Keys(ctx)
+	if err != nil {
+		return nil, now, fmt.Errorf("load signing keys: %w", err)
+	}
+	return keys, now, nil
+}
+
+// openKey returns a key with its material as it is used. What is open already stays so, whatever became of its seal.
+func (k *keychain) openKey(ctx context.Context, key Key) (Key, error) {
+	if k.cfg.KeySource != nil {
+		return key, nil
+	}
+	if ring := k.ring.Load(); ring != nil {
+		for _, known := range ring.keys {
+			if known.ID == key.ID {
+				key.Material = known.Material
+				return key, nil
+			}
+		}
+	}
+	return k.cfg.open(ctx, key)
+}
+
+// use makes a keyring of open keys the current one.
+func (k *keychain) use(keys []Key, now time.Time) error {
+	ring, err := k.ring.Load().again(keys), error(nil)
+	if ring == nil {
+		if ring, err = newKeyring(keys, k.cfg.tokenLives); err != nil {
+			return err
+		}
+	}
+	ring.loadedAt = k.cfg.Clock()
+	ring.ahead = now.Sub(ring.loadedAt)
+	k.ring.Store(ring)
+	return nil
+}
+
+// load reads the keys anew and returns them as the store holds them. A new key that cannot be opened is left out, and
+// said so: the ones that are known go on.
+func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
+	keys, now, err := k.read(ctx)
+	if err != nil {
+		return nil, now, err
+	}
+	var open []Key
+	for _, key := range keys {
+		opened, err := k.openKey(ctx, key)
+		if err != nil {
+			k.cfg.Logger.ErrorContext(ctx, "a signing key is left out", "kid", key.ID, "error", err)
+			continue
+		}
+		open = append(open, opened)
+	}
+	return keys, now, k.use(open, now)
+}
+
+// lookAgain loads the keys if that was not tried a moment ago, and reports whether they are newer than before.
+func (k *keychain) lookAgain(ctx context.Context) bool {
+	return k.reload.again(k.cfg.Clock, unknownKeyPause, func() error {
+		ctx, cancel := context.WithTimeout(ctx, k.cfg.StoreTimeout)
+		defer cancel()
+		_, _, err := k.load(ctx)
+		return err
+	})
+}
+
+// keepUp loads the keys if they are older than a poll interval, for operations that ask the store anyway: a process
+// without Run has to know a key before it signs, too. An outage is no hindrance.
+func (k *keychain) keepUp(ctx context.Context) {
+	if age := k.cfg.Clock().Sub(k.ring.Load().loadedAt); age < 0 || age >= k.cfg.KeyPollInterval {
+		k.lookAgain(ctx)
+	}
+}
+
+// now is the store's clock, as far as this process knows.
+func (k *keychain) now() time.Time { return k.cfg.Clock().Add(k.ring.Load().ahead) }
+
+// accessSigner returns the key that signs access tokens now.
+func (k *keychain) accessSigner() *accesstoken.Key {
+	return signerAt(k.ring.Load().accessSigners, k.now()).key
+}
+
+// refreshSigner returns the key that signs a refresh token which is minted at a moment of the store's clock, and whether
+// that key is still good.
+func (k *keychain) refreshSigner(moment time.Time) (*refreshtoken.Key, bool) {
+	signer := k.ring.Load().refreshSigner(moment)
+	return signer.key, signer.good(k.now())
+}
+
+// accessKey finds the key of an access token by its first segment, or returns nil.
+func (k *keychain) accessKey(ctx context.Context) func(segment string) *accesstoken.Key {
+	return func(segment string) *accesstoken.Key {
+		known := k.ring.Load().access[segment]
+		if known == nil && oursByForm(segment) && k.lookAgain(ctx) {
+			known = k.ring.Load().access[segment]
+		}
+		if known == nil || !known.good(k.now()) {
+			return nil
+		}
+		return known.key
+	}
+}
+
+// oursByForm reports whether a token's first segment is one that a process of this deployment might have written.
+func oursByForm(segment string) bool {
+	kid, err := accesstoken.ParseHeader(segment)
+	if err == nil {
+		_, err = parseKeyID(kid)
+	}
+	return err == nil
+}
+
+// refreshKey finds the key of a refresh token, or returns nil.
+func (k *keychain) refreshKey(ctx context.Context) func(refreshtoken.KeyID) *refreshtoken.Key {
+	return func(id refreshtoken.KeyID) *refreshtoken.Key {
+		known := k.ring.Load().refresh[id]
+		if known == nil && k.lookAgain(ctx) {
+			known = k.ring.Load().refresh[id]
+		}
+		if known == nil || !known.good(k.now()) {
+			return nil
+		}
+		return known.key
+	}
+}
+
+// insert makes a key and adds it to the store; that another process was faster is no error.
+func (k *keychain) insert(ctx context.Context, purpose KeyPurpose, sequence int, activatesAt time.Time) error {
+	key, err := GenerateKey(purpose, k.cfg.Algorithm, k.cfg.Random)
+	if err != nil {
+		return err
+	}
+	key.Sequence, key.ActivatesAt = sequence, activatesAt
+	if key, err = k.cfg.seal(ctx, key); err != nil {
+		return err
+	}
+	switch err := k.store.InsertKey(ctx, key); {
+	case errors.Is(err, ErrDuplicate):
+	case err != nil:
+		return fmt.Errorf("insert %s key %d: %w", purpose, sequence, err)
+	default:
+		k.cfg.Logger.InfoContext(ctx, "signing key published", "kid", key.ID, "purpose", purpose,
+			"sequence", sequence, "algorithm", strings.TrimPrefix(key.Algorithm, "HKDF-"), "activates_at", activatesAt)
+	}
+	return nil
+}
+
+// newestOf returns the last key of a purpose, or nil.
+func newestOf(keys []Key, purpose KeyPurpose) *Key {
+	for i := len(keys) - 1; i >= 0; i-- {
+		if keys[i].Purpose == purpose {
+			return &keys[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/accesstoken"
+)
+
+// VerifierConfig says what a Verifier accepts. The zero value of a field means its documented default.
+type VerifierConfig struct {
+	// JWKSURL is where the issuing service serves its public keys; see the adapters' JWKS handlers. Either it or Keys is
+	// required.
+	JWKSURL string
+	// Keys are the public keys, where they are not fetched.
+	Keys JWKS
+
+	Issuer   string // as in the issuing service's Config
+	Audience string
+	AntiCSRF AntiCSRF // default AntiCSRFNone
+
+	Client *http.Client // default: one with a timeout of 5 s that follows no redirects
+	// MaxAge is how long the keys are kept where the answer's Cache-Control says nothing; default 2 min. It bounds what it
+	// says, too, since a key that was cut off is accepted for as long.
+	MaxAge time.Duration
+
+	Clock func() time.Time // default time.Now
+}
+
+// maxJWKS limits the size of a fetched key set, in bytes, and maxVerifierKeys the number of its keys.
+const (
+	maxJWKS         = 64 << 10
+	maxVerifierKeys = 100
+)
+
+// Verifier verifies access tokens in services that have no store, with the public keys of the service that issues them.
+// It refuses what a Manager would refuse, but cannot know of sessions that have ended before their tokens expire. It is
+// safe for concurrent use.
+type Verifier struct {
+	cfg    VerifierConfig
+	keys   atomic.Pointer[publicKeys]
+	reload reloader
+}
+
+// publicKeys is a key set by the header segments of its tokens.
+type publicKeys struct {
+	byHeader map[string]*accesstoken.Key
+	until    time.Time // to be fetched anew; zero: never
+}
+
+// NewVerifier makes a Verifier, and fetches the keys if they are to be fetched. While they cannot be fetched later on,
+// the last ones serve. The error matches ErrInvalidConfig or ErrUnavailable.
+func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
+	orDefault(&cfg.AntiCSRF, AntiCSRFNone)
+	orDefault(&cfg.MaxAge, 2*time.Minute)
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Client == nil {
+		cfg.Client = &http.Client{
+			Timeout:       5 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	v := &Verifier{cfg: cfg}
+	if cfg.JWKSURL == "" {
+		keys, err := newPublicKeys(cfg.Keys)
+		if err != nil {
+			return nil, fmt.Errorf("%w: Keys: %w", ErrInvalidConfig, err)
+		}
+		v.keys.Store(keys)
+		return v, nil
+	}
+	if u, err := url.Parse(cfg.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%w: JWKSURL is not an absolute URL of http or https", ErrInvalidConfig)
+	}
+	if cfg.MaxAge < time.Second {
+		return nil, fmt.Errorf("%w: MaxAge is %v: it must be at least 1s", ErrInvalidConfig, cfg.MaxAge)
+	}
+	return v, v.fetch(ctx)
+}
+
+// newPublicKeys reads a set. Keys of other kinds and for other uses are passed over, as RFC 7517, section 5, says.
+func newPublicKeys(set JWKS) (*publicKeys, error) {
+	keys := &publicKeys{byHeader: map[string]*accesstoken.Key{}}
+	if len(set.Keys) > maxVerifierKeys {
+		return nil, fmt.Errorf("%d keys, at most %d are taken", len(set.Keys), maxVerifierKeys)
+	}
+	for _, j := range set.Keys {
+		if key, err := j.key(); err == nil && (j.Use == "" || j.Use == "sig") {
+			keys.byHeader[key.Header()] = key
+		}
+	}
+	if len(keys.byHeader) == 0 {
+		return nil, errors.New("no public key of a kind that signs access tokens")
+	}
+	return keys, nil
+}
+
+// fetch gets the key set and makes it the current one.
+func (v *Verifier) fetch(ctx context.Context) error {
+	fail := func(why string) error { return fmt.Errorf("fetch keys: %w: %s", ErrUnavailable, why) }
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.cfg.JWKSURL, http.NoBody)
+	if err != nil {
+		return fail("the URL is no good")
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	resp, err := v.cfg.Client.Do(req)
+	if err != nil {
+		return fmt.Errorf("fetch keys: %w: %w", ErrUnavailable, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fail("status " + strconv.Itoa(resp.StatusCode))
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxJWKS+1))
+	if err != nil || len(body) > maxJWKS {
+		return fail("the answer breaks off, or is too large")
+	}
+	var set JWKS
+	if json.Unmarshal(body, &set) != nil {
+		return fail("the answer is no key set")
+	}
+	keys, err := newPublicKeys(set)
+	if err != nil {
+		return fail(err.Error())
+	}
+	keys.until = v.cfg.Clock().Add(min(v.cfg.MaxAge, maxAge(resp.Header, v.cfg.MaxAge)))
+	v.keys.Store(keys)
+	return nil
+}
+
+// maxAge reads max-age out of Cache-Control (RFC 9111, section 5.2.2.1), or returns def.
+func maxAge(h http.Header, def time.Duration) time.Duration {
+	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		if seconds, err := strconv.ParseUint(value, 10, 31); err == nil && strings.EqualFold(name, "max-age") {
+			return max(time.Duration(seconds)*time.Second, time.Second)
+		}
+	}
+	return def
+}
+
+// fetchAgain fetches the keys if that was not tried a moment ago.
+func (v *Verifier) fetchAgain(ctx context.Context) bool {
+	// For all who wait, not for the one who happened to come first; the client's timeout bounds it.
+	ctx = context.WithoutCancel(ctx)
+	return v.cfg.JWKSURL != "" && v.reload.again(v.cfg.Clock, unknownKeyPause, func() error { return v.fetch(ctx) })
+}
+
+// Verify checks an access token, as Manager.Verify does. The Session that it returns has no store: its operations on data
+// and Revoke fail with ErrNoStore.
+func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
+	now := v.cfg.Clock()
+	if until := v.keys.Load().until; !until.IsZero() && !now.Before(until) {
+		v.fetchAgain(ctx)
+	}
+	claims, err := accesstoken.Parse(accessToken, func(segment string) *accesstoken.Key {
+		key := v.keys.Load().byHeader[segment]
+		if key == nil && oursByForm(segment) && v.fetchAgain(ctx) {
+			key = v.keys.Load().byHeader[segment]
+		}
+		return key
+	}, accesstoken.Expected{Issuer: v.cfg.Issuer, Audience: v.cfg.Audience, Now: now})
+	if err != nil {
+		return nil, ErrTryRefresh
+	}
+	return newSession(nil, claims, v.cfg.AntiCSRF, opts)
+}
