@@ -8,7 +8,7 @@ help: ## print this list
 
 demo: ## run the demo application
 	@scripts/prerequisites.sh go
-	go run ./demo/api
+	@go build -o .bin/demo ./demo/api && exec .bin/demo
 
 test: ## run every check and every test there is
 	@scripts/test.sh

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 )
@@ -66,8 +67,9 @@ type Config struct {
 	Audience string
 
 	// How long an access token lives, a session that nobody refreshes, and any session; defaults 15 min, 30 days and 180
-	// days. Each must not exceed the next; a default gives way to what is set: with IdleLifetime alone set to 5 min, access
-	// tokens live 5 min as well.
+	// days. IdleLifetime must be longer than AccessLifetime, since clients refresh when their access token has expired, and
+	// no longer than AbsoluteLifetime. A default gives way to what is set: with IdleLifetime alone set to 10 min, access
+	// tokens live half as long.
 	AccessLifetime   time.Duration
 	IdleLifetime     time.Duration
 	AbsoluteLifetime time.Duration
@@ -76,9 +78,10 @@ type Config struct {
 	// request and its response take at worst. NoGrace is the strict mode.
 	Grace time.Duration
 
-	// MaxHandOuts is how often successors of one refresh token are handed out without any being used; one more is taken
-	// for theft, by somebody who shadows the client. Default 32. A client none of whose answers arrive, and who retries as
-	// often, looks the same: where outages of minutes meet clients that retry every second, choose more.
+	// MaxHandOuts is how often successors of one refresh token are handed out without any being used, where those within a
+	// quarter of Grace count as one; one more is taken for theft, by somebody who shadows the client. Default 32. A client
+	// none of whose answers arrive for minutes, and who goes on asking all the time, looks the same: choose more where that
+	// is to be expected.
 	MaxHandOuts int
 
 	// StoreTimeout bounds what one operation may wait for the store, beside the caller's own context; default 5 s.
@@ -90,8 +93,8 @@ type Config struct {
 	AntiCSRF AntiCSRF    // default AntiCSRFNone
 	Theft    TheftPolicy // default TheftRevoke
 
-	// OnTheft is told once of each theft. It runs within the request that was refused, after the session has ended, and
-	// should return soon.
+	// OnTheft is told once of each theft that ends a session; under TheftReport, of each stolen token that is presented. It
+	// runs within the request that was refused, with a context that does not end with it, and should return soon.
 	OnTheft func(context.Context, *TheftError)
 
 	// Algorithm signs access tokens; default HS256. To change it is a rotation: tokens of both verify meanwhile.
@@ -139,9 +142,9 @@ func (c Config) Validate() error {
 
 // withDefaults returns the configuration with every zero field filled in, or an ErrInvalidConfig that names a field.
 func (c Config) withDefaults() (Config, error) {
-	orDefault(&c.AbsoluteLifetime, max(DefaultAbsoluteLifetime, c.IdleLifetime, c.AccessLifetime))
-	orDefault(&c.IdleLifetime, max(min(DefaultIdleLifetime, c.AbsoluteLifetime), c.AccessLifetime))
-	orDefault(&c.AccessLifetime, min(DefaultAccessLifetime, c.IdleLifetime))
+	orDefault(&c.AbsoluteLifetime, max(DefaultAbsoluteLifetime, c.IdleLifetime, 2*c.AccessLifetime))
+	orDefault(&c.IdleLifetime, max(min(DefaultIdleLifetime, c.AbsoluteLifetime), 2*c.AccessLifetime))
+	orDefault(&c.AccessLifetime, max(min(DefaultAccessLifetime, c.IdleLifetime/2), time.Second))
 	orDefault(&c.Grace, DefaultGrace)
 	orDefault(&c.StoreTimeout, DefaultStoreTimeout)
 	orDefault(&c.MaxHandOuts, DefaultMaxHandOuts)
@@ -175,18 +178,20 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: %s %s", ErrInvalidConfig, field, fmt.Sprintf(why, args...))
 	}
 	switch {
-	case len(c.Issuer) > 256:
-		return refuse("Issuer", "is longer than 256 bytes")
-	case len(c.Audience) > 256:
-		return refuse("Audience", "is longer than 256 bytes")
+	case len(c.Issuer) > 256 || !utf8.ValidString(c.Issuer):
+		return refuse("Issuer", "is longer than 256 bytes, or no UTF-8")
+	case len(c.Audience) > 256 || !utf8.ValidString(c.Audience):
+		return refuse("Audience", "is longer than 256 bytes, or no UTF-8")
+	case c.AbsoluteLifetime >= time.Second && c.AbsoluteLifetime < c.AccessLifetime:
+		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than AccessLifetime (%v)", c.AbsoluteLifetime, c.AccessLifetime)
 	case c.AbsoluteLifetime < time.Second: // the longest first: the others' defaults give way to it
 		return refuse("AbsoluteLifetime", "is %v: it must be at least 1s", c.AbsoluteLifetime)
 	case c.IdleLifetime < time.Second:
 		return refuse("IdleLifetime", "is %v: it must be at least 1s", c.IdleLifetime)
 	case c.AccessLifetime < time.Second:
 		return refuse("AccessLifetime", "is %v: it must be at least 1s", c.AccessLifetime)
-	case c.IdleLifetime < c.AccessLifetime:
-		return refuse("IdleLifetime", "is %v: it must not be shorter than AccessLifetime (%v)", c.IdleLifetime, c.AccessLifetime)
+	case c.IdleLifetime <= c.AccessLifetime:
+		return refuse("IdleLifetime", "is %v: it must be longer than AccessLifetime (%v), when clients refresh", c.IdleLifetime, c.AccessLifetime)
 	case c.AbsoluteLifetime < c.IdleLifetime:
 		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than IdleLifetime (%v)", c.AbsoluteLifetime, c.IdleLifetime)
 	case c.AbsoluteLifetime > maxLifetime:

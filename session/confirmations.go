@@ -1,11 +1,12 @@
 package session
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
-// maxConfirmations bounds the memory of confirmations: about 100 bytes each.
+// maxConfirmations bounds the memory of confirmations: some 250 bytes each.
 const maxConfirmations = 1 << 16
 
 // confirmations remembers which refresh tokens this process has seen confirmed, so that many requests with one fresh
@@ -39,12 +40,16 @@ func newConfirmations() *confirmations {
 
 // do returns the outcome for a mark: the remembered one, that of a call under way, or that of ask. Only confirmed is
 // remembered.
-func (c *confirmations) do(mark Mark, now, until time.Time, ask func() outcome) outcome {
+func (c *confirmations) do(ctx context.Context, mark Mark, now, until time.Time, ask func() outcome) outcome {
 	c.mu.Lock()
 	if known := c.marks[mark]; known != nil {
 		c.mu.Unlock()
-		<-known.done
-		return known.outcome
+		select {
+		case <-known.done:
+			return known.outcome
+		case <-ctx.Done():
+			return outcomeUnknown
+		}
 	}
 	mine := &confirmation{until: until, done: make(chan struct{})}
 	c.makeRoom(now)

@@ -41,13 +41,21 @@ func (m *Manager) readData(ctx context.Context, h Handle) (Data, error) {
 //
 // The errors match ErrUnauthorised, ErrInvalidJSON, ErrTooLarge or ErrUnavailable.
 func (m *Manager) SetData(ctx context.Context, h Handle, v any) (Version, error) {
-	return m.UpdateData(ctx, h, 0, v)
+	return m.writeData(ctx, h, 0, v)
 }
 
 // UpdateData replaces a session's data if its version is still the one that the caller has read, and returns the new
 // version. ErrConflict: it is not, nothing was changed; read again. The other errors are those of SetData; after
 // ErrUnavailable it is not known whether the data was replaced.
 func (m *Manager) UpdateData(ctx context.Context, h Handle, old Version, v any) (Version, error) {
+	if old == 0 {
+		return 0, ErrConflict // no data has this version: the caller has read none
+	}
+	return m.writeData(ctx, h, old, v)
+}
+
+// writeData replaces the data where its version is old, or whatever it is if old is zero.
+func (m *Manager) writeData(ctx context.Context, h Handle, old Version, v any) (Version, error) {
 	raw, err := m.encodeData(v)
 	if err != nil {
 		return 0, err
@@ -59,27 +67,28 @@ func (m *Manager) UpdateData(ctx context.Context, h Handle, old Version, v any) 
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
 	changed, err := m.store.SetData(ctx, h, old, next, raw)
-	lost := errors.Is(err, ErrUnavailable)
-	if lost && ctx.Err() == nil {
-		changed, err = m.store.SetData(ctx, h, old, next, raw)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("update session data: %w", err)
-	}
-	if changed {
+	lost := errors.Is(err, ErrUnavailable) && ctx.Err() == nil
+	if err == nil && changed {
 		return next, nil
+	}
+	if err != nil && !lost {
+		return 0, fmt.Errorf("update session data: %w", err)
 	}
 	now, err := m.readData(ctx, h)
 	switch {
 	case err != nil:
 		return 0, err
-	case now.Version == next:
-		return next, nil // the first attempt, whose answer was lost, did it
-	case lost:
-		return 0, fmt.Errorf("update session data: %w: its outcome is unknown", ErrUnavailable)
-	default:
+	case !lost:
 		return 0, ErrConflict
+	case now.Version == next:
+		return next, nil // it happened, and only the answer was lost
+	case now.Version == old:
+		if changed, err = m.store.SetData(ctx, h, old, next, raw); err == nil && changed {
+			return next, nil
+		}
 	}
+	// Somebody else has written, before or after: to write again could undo it.
+	return 0, fmt.Errorf("update session data: %w: its outcome is unknown", ErrUnavailable)
 }
 
 // newVersion draws a version that was never used before, so that a writer recognises its own write.

@@ -19,8 +19,10 @@ var (
 	// cleared and nothing refreshed.
 	ErrAntiCSRF = errors.New("anti-csrf check failed")
 
-	// ErrUnavailable: the store could not be asked, or its answer was lost, so that the outcome is unknown. Every
-	// operation may be repeated with the outcome of having done it once. Nothing is judged and nothing cleared.
+	// ErrUnavailable: the store could not be asked, or its answer was lost, so that the outcome is unknown. Nothing is judged
+	// and nothing cleared. The operation may be repeated: a refresh, a verification and a revocation then have the outcome
+	// of having been done once; a creation may leave a session behind that nobody has tokens of; an update of data may get
+	// ErrConflict because of itself, and has to read again anyway.
 	ErrUnavailable = errors.New("session store unavailable")
 
 	// ErrConflict: the session's data was changed underneath; read it again.

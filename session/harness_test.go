@@ -116,12 +116,12 @@ func (s *watchedStore) Confirm(ctx context.Context, h session.Handle, pending se
 	return s.change("Confirm", func() (bool, error) { return s.Store.Confirm(ctx, h, pending, next, life) })
 }
 
-func (s *watchedStore) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, life session.Lifetimes) (bool, error) {
-	return s.change("HandOut", func() (bool, error) { return s.Store.HandOut(ctx, h, current, pending, life) })
+func (s *watchedStore) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
+	return s.change("HandOut", func() (bool, error) { return s.Store.HandOut(ctx, h, current, pending, counts, life) })
 }
 
-func (s *watchedStore) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
-	return s.change("Mint", func() (bool, error) { return s.Store.Mint(ctx, h, current, pending, handed, next, life) })
+func (s *watchedStore) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, life session.Lifetimes) (bool, error) {
+	return s.change("Mint", func() (bool, error) { return s.Store.Mint(ctx, h, current, pending, handedAt, next, life) })
 }
 
 func (s *watchedStore) Delete(ctx context.Context, h session.Handle) (bool, error) {

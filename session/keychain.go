@@ -116,9 +116,9 @@ func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
 	return keys, now, k.use(open, now)
 }
 
-// lookAgain loads the keys if that was not tried a moment ago, and reports whether they are newer than before.
-func (k *keychain) lookAgain(ctx context.Context) bool {
-	return k.reload.again(k.cfg.Clock, unknownKeyPause, func() error {
+// lookAgain loads the keys if that was not tried a moment ago.
+func (k *keychain) lookAgain(ctx context.Context) {
+	k.reload.again(k.cfg.Clock, unknownKeyPause, func() error {
 		ctx, cancel := context.WithTimeout(ctx, k.cfg.StoreTimeout)
 		defer cancel()
 		_, _, err := k.load(ctx)
@@ -153,8 +153,9 @@ func (k *keychain) refreshSigner(moment time.Time) (*refreshtoken.Key, bool) {
 func (k *keychain) accessKey(ctx context.Context) func(segment string) *accesstoken.Key {
 	return func(segment string) *accesstoken.Key {
 		known := k.ring.Load().access[segment]
-		if known == nil && oursByForm(segment) && k.lookAgain(ctx) {
-			known = k.ring.Load().access[segment]
+		if known == nil && oursByForm(segment) {
+			k.lookAgain(ctx)
+			known = k.ring.Load().access[segment] // also if somebody else has just looked
 		}
 		if known == nil || !known.good(k.now()) {
 			return nil
@@ -176,8 +177,9 @@ func oursByForm(segment string) bool {
 func (k *keychain) refreshKey(ctx context.Context) func(refreshtoken.KeyID) *refreshtoken.Key {
 	return func(id refreshtoken.KeyID) *refreshtoken.Key {
 		known := k.ring.Load().refresh[id]
-		if known == nil && k.lookAgain(ctx) {
-			known = k.ring.Load().refresh[id]
+		if known == nil {
+			k.lookAgain(ctx)
+			known = k.ring.Load().refresh[id] // also if somebody else has just looked
 		}
 		if known == nil || !known.good(k.now()) {
 			return nil

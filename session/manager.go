@@ -96,12 +96,12 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 	}
 	m.keys.keepUp(ctx)
 	signer, _ := m.keys.refreshSigner(m.keys.now())
-	refresh, err := refreshtoken.New(signer, handle, now, m.cfg.Random)
+	refresh, err := refreshtoken.New(signer, handle, m.cfg.Random)
 	if err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
 	}
 
-	grant := grant{handle: handle, userID: userID, payload: payload, refresh: refresh, key: signer, remaining: m.cfg.IdleLifetime}
+	grant := grant{handle: handle, userID: userID, payload: payload, refresh: refresh, key: signer, at: now, left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime}
 	s, tokens, err := m.issue(grant)
 	if err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
@@ -119,9 +119,9 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 	return s, tokens, nil
 }
 
-// laterExtra is what a later token of the session may be longer by than its first, in bytes: the unc claim, and a
-// fraction in exp.
-const laterExtra = 20
+// laterExtra is what a later token of the session may be longer by than its first, in bytes: the unc claim, a fraction in
+// exp, and an anti-CSRF token, should that be switched on.
+const laterExtra = 20 + 43
 
 // fits refuses a payload with which a later token of the session would be too long.
 func fits(accessToken string, limit int) error {
@@ -156,18 +156,20 @@ type grant struct {
 	key         *refreshtoken.Key // that signed refresh
 	unconfirmed bool              // refresh is not known to have arrived
 	kept        bool              // refresh is the token that the client presented
-	remaining   time.Duration     // until the session ends if nobody refreshes it
+	at          time.Time         // by this process's clock
+	remaining   time.Duration     // from then until the session ends if nobody refreshes it
+	left        time.Duration     // from then until it ends in any case
 }
 
-// issue makes the tokens of a grant. They expire relative to now, so that the store's clock and this process's need not
-// agree, and no access token outlives its session.
+// issue makes the tokens of a grant. They expire relative to its moment, so that the store's clock and this process's need
+// not agree, and no access token outlives its session.
 func (m *Manager) issue(g grant) (*Session, Tokens, error) {
-	now := m.cfg.Clock()
+	now := g.at
 	mark := g.refresh.Mark()
 	claims := accesstoken.Claims{
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience,
 		Subject: g.userID, Session: g.handle.String(),
-		IssuedAt: now, ExpiresAt: now.Add(min(m.cfg.AccessLifetime, g.remaining)),
+		IssuedAt: now, ExpiresAt: now.Add(min(m.cfg.AccessLifetime, g.remaining, g.left)),
 		RefreshMark: mark, Unconfirmed: g.unconfirmed,
 		Payload: g.payload,
 	}
@@ -182,7 +184,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 		IssuedAt:       now,
 		AccessToken:    access,
 		AccessExpires:  claims.ExpiresAt,
-		RefreshExpires: now.Add(g.remaining),
+		RefreshExpires: now.Add(g.left),
 		AntiCSRF:       claims.AntiCSRF,
 		ID:             generationID(mark),
 	}

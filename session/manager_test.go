@@ -21,6 +21,8 @@ func TestConfigRefusesNonsense(t *testing.T) {
 		"IdleLifetime":      func(c *session.Config) { c.AccessLifetime, c.IdleLifetime = time.Hour, time.Minute },
 		"AbsoluteLifetime":  func(c *session.Config) { c.IdleLifetime, c.AbsoluteLifetime = time.Hour, time.Minute },
 		"Grace":             func(c *session.Config) { c.Grace = -2 },
+		"IdleLifetime  ":    func(c *session.Config) { c.AccessLifetime, c.IdleLifetime = time.Hour, time.Hour },
+		"Issuer ":           func(c *session.Config) { c.Issuer = "caf\xe9" },
 		"AbsoluteLifetime ": func(c *session.Config) { c.AbsoluteLifetime = -time.Second },
 		"IdleLifetime ":     func(c *session.Config) { c.IdleLifetime = time.Millisecond },
 		"MaxHandOuts":       func(c *session.Config) { c.MaxHandOuts = 1 },
@@ -81,6 +83,7 @@ func TestCreateRefusesBadInput(t *testing.T) {
 	}
 	for _, bad := range []any{
 		json.RawMessage(""), json.RawMessage("{"), json.RawMessage("1 2"), json.RawMessage("\"\xff\""), json.RawMessage("nul"), func() {},
+		map[string]json.RawMessage{"a": json.RawMessage("\"\xff\"")},
 	} {
 		if _, _, err := w.Create(w.ctx, "user", session.CreateOptions{Payload: bad}); !errors.Is(err, session.ErrInvalidJSON) {
 			t.Errorf("payload %v: got %v, want ErrInvalidJSON", bad, err)
@@ -246,6 +249,50 @@ func TestData(t *testing.T) {
 	w.refused(err, session.ErrUnauthorised)
 	_, err = s.UpdateData(w.ctx, version, 1)
 	w.refused(err, session.ErrUnauthorised)
+}
+
+func TestUpdateDataNeedsAVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, _, err := w.Create(w.ctx, "user", session.CreateOptions{Data: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.UpdateData(w.ctx, session.Data{}.Version, 2); !errors.Is(err, session.ErrConflict) {
+		t.Errorf("UpdateData without having read: got %v, want ErrConflict", err)
+	}
+}
+
+// I7: a write whose answer was lost is not repeated over what somebody else has written since.
+func TestI7LostWriteDoesNotUndoAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, _, err := w.Create(w.ctx, "user", session.CreateOptions{Data: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes := 0
+	w.store.setFault(func(call string, after bool) error {
+		if call != "SetData" || !after {
+			return nil
+		}
+		if writes++; writes > 1 {
+			return nil
+		}
+		read, err := s.Data(w.ctx)
+		if err != nil || string(read.Raw) != "10" {
+			t.Errorf("the other writer reads %s, %v", read.Raw, err)
+		}
+		if _, err := s.UpdateData(w.ctx, read.Version, 11); err != nil {
+			t.Errorf("the other writer: %v", err)
+		}
+		return errCut
+	})
+	_, err = s.SetData(w.ctx, 10)
+	w.refused(err, session.ErrUnavailable)
+	if read, err := s.Data(w.ctx); err != nil || string(read.Raw) != "11" {
+		t.Errorf("the acknowledged write of 11 became %s, %v", read.Raw, err)
+	}
 }
 
 // Concurrent counters: every acknowledged increment survives.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,8 +12,10 @@ import (
 	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
 )
 
-// maxAttempts bounds how often one refresh reads the row anew because another one changed it, or because an answer was
-// lost. Every lost race moves the row towards a state that is answered without a race.
+// maxLost is how many lost answers a refresh takes. A store that takes no writes is not asked again and again.
+const maxLost = 2
+
+// maxAttempts bounds how often one refresh reads the row anew because another one changed it. Every lost race moves the row towards a state that is answered without a race.
 const maxAttempts = 8
 
 // Refresh exchanges a refresh token for a new pair. If the RefreshToken that it returns is empty, the client keeps the
@@ -26,7 +29,9 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string) (*Session, T
 	if err != nil {
 		return nil, Tokens{}, ErrUnauthorised
 	}
-	a := m.refreshes.do(ctx, token.Mark(), func(ctx context.Context) answer {
+	waiting, cancel := m.storeContext(ctx)
+	defer cancel()
+	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
 		s, tokens, err := m.refresh(ctx, token, key)
 		return answer{s, tokens, err}
 	})
@@ -38,8 +43,9 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 	m.keys.keepUp(ctx)
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
-	err := fmt.Errorf("%w: too many requests change one session at once", ErrUnavailable)
+	lost := 0
 	for range maxAttempts {
+		at := m.cfg.Clock() // before the store's, so that tokens do not outlive the session by the time between
 		row, now, getErr := m.store.Get(ctx, token.Handle())
 		switch {
 		case errors.Is(getErr, ErrNotFound):
@@ -49,7 +55,7 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 		case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
 			return nil, Tokens{}, ErrUnauthorised // the lifetime was shortened after the row was written
 		}
-		p := presented{token: token, key: key, row: row, now: now}
+		p := presented{token: token, key: key, row: row, now: now, at: at}
 		decided := m.policy.decide(row, token.Mark(), now)
 		if decided.action == actTheft {
 			return nil, Tokens{}, m.theft(ctx, row, decided.kind)
@@ -57,14 +63,17 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 		g, won, stepErr := m.step(ctx, p, decided)
 		switch {
 		case errors.Is(stepErr, ErrUnavailable):
-			err = stepErr // perhaps it happened: the row tells
+			if lost++; lost == maxLost {
+				return nil, Tokens{}, fmt.Errorf("refresh session: %w", stepErr)
+			}
+			// Perhaps it happened: the row tells.
 		case stepErr != nil:
 			return nil, Tokens{}, stepErr
 		case won:
 			return m.issue(g)
 		}
 	}
-	return nil, Tokens{}, fmt.Errorf("refresh session: %w", err)
+	return nil, Tokens{}, fmt.Errorf("refresh session: %w: too many requests change it at once", ErrUnavailable)
 }
 
 // presented is an authentic refresh token together with its session's row.
@@ -73,6 +82,7 @@ type presented struct {
 	key   *refreshtoken.Key // that signed token
 	row   Row
 	now   time.Time // the store's
+	at    time.Time // this process's, a little earlier
 }
 
 // step carries out a decision. It reports false when another request changed the row in between.
@@ -83,7 +93,7 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		g       = grant{
 			handle: h, userID: p.row.UserID, payload: p.row.Payload,
 			refresh: p.token, key: p.key,
-			remaining: min(life.Idle, p.row.CreatedAt.Add(life.Absolute).Sub(p.now)),
+			at: p.at, left: p.row.CreatedAt.Add(life.Absolute).Sub(p.now), remaining: life.Idle,
 		}
 		won bool
 		err error
@@ -106,13 +116,13 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		if d.confirm {
 			won, err = m.store.Confirm(ctx, h, mark, &next, life)
 		} else {
-			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, p.row.Handed, next, life)
+			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, p.row.HandedAt, next, life)
 		}
 	case actHandOut:
 		if m.succeed(&g, p.token, p.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
 			return g, false, errLineage
 		}
-		won, err = m.store.HandOut(ctx, h, mark, p.row.Pending, life)
+		won, err = m.store.HandOut(ctx, h, mark, p.row.Pending, d.counts, life)
 	case actNewest:
 		current := m.succeed(&g, p.token, p.key, p.row.CurrentAt)
 		g.unconfirmed = false
@@ -126,7 +136,7 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		if m.succeed(&g, g.refresh, g.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
 			return g, false, errLineage
 		}
-		won, err = m.store.HandOut(ctx, h, p.row.Current, p.row.Pending, life)
+		won, err = m.store.HandOut(ctx, h, p.row.Current, p.row.Pending, true, life)
 	case actTheft:
 		panic("session: theft is not a step")
 	}
@@ -147,14 +157,19 @@ func (m *Manager) succeed(g *grant, token refreshtoken.Token, own *refreshtoken.
 
 // theft ends the session, as configured, and tells the hook once: of several requests that find the same theft, the one
 // whose deletion counted.
+//
+// None of it ends with the request: whoever presents a stolen token could hang up to keep it quiet.
 func (m *Manager) theft(ctx context.Context, row Row, kind TheftKind) error {
+	ctx = context.WithoutCancel(ctx)
+	bounded, cancel := m.storeContext(ctx)
+	defer cancel()
 	theft := &TheftError{Handle: row.Handle, UserID: row.UserID, Kind: kind}
 	mine := true
 	if m.cfg.Theft == TheftRevoke {
-		deleted, err := m.store.Delete(ctx, row.Handle)
+		deleted, err := m.store.Delete(bounded, row.Handle)
 		lost := errors.Is(err, ErrUnavailable)
 		if lost {
-			deleted, err = m.store.Delete(ctx, row.Handle)
+			deleted, err = m.store.Delete(bounded, row.Handle)
 		}
 		if err != nil {
 			return fmt.Errorf("end stolen session: %w", err)
@@ -168,8 +183,8 @@ func (m *Manager) theft(ctx context.Context, row Row, kind TheftKind) error {
 	return theft
 }
 
-// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, newest first and at most
-// one of each session, without asking the store for a session. A client whose cookie jar holds several of one name sends them all;
+// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each
+// session, the session first that began last, without asking the store for any. A client whose cookie jar holds several of one name sends them all;
 // an older one must not be taken for a thief's.
 func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
 	var tokens []refreshtoken.Token
@@ -179,7 +194,8 @@ func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []
 		}
 	}
 	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
-		return cmp.Compare(b.MintedAt().UnixMicro(), a.MintedAt().UnixMicro())
+		first, second := a.Handle(), b.Handle()
+		return cmp.Or(bytes.Compare(second[:], first[:]), b.MintedAt().Compare(a.MintedAt()))
 	})
 	var ranked []string
 	seen := map[Handle]bool{}

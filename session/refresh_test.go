@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -246,7 +247,7 @@ func TestLifetimesEnd(t *testing.T) {
 	t.Run("first use does not revive", func(t *testing.T) { // defect 1 of the original
 		t.Parallel()
 		w := newWorld(t, func(cfg *session.Config) {
-			cfg.AccessLifetime, cfg.IdleLifetime, cfg.AbsoluteLifetime = time.Hour, time.Hour, 90*time.Minute
+			cfg.AccessLifetime, cfg.IdleLifetime, cfg.AbsoluteLifetime = 55*time.Minute, time.Hour, 90*time.Minute
 		})
 		first := w.login()
 		w.clock.advance(59 * time.Minute)
@@ -275,5 +276,94 @@ func TestRankRefreshTokens(t *testing.T) {
 	got := w.RankRefreshTokens(w.ctx, []string{"garbage", a.RefreshToken, a2.RefreshToken, "", b.RefreshToken, a.RefreshToken})
 	if len(got) != 2 || got[0] != b.RefreshToken || got[1] != a2.RefreshToken {
 		t.Errorf("got %d tokens, want the newest of either session, newest first", len(got))
+	}
+}
+
+// A client's parallel requests are no shadow, however many, and wherever they arrive.
+func TestI1BurstIsNoTheft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.process()
+	first := w.login()
+	w.clock.advance(time.Minute)
+	for i := range 200 {
+		m := []*session.Manager{w.Manager, other}[i%2]
+		if _, _, err := m.Refresh(w.ctx, first.RefreshToken); err != nil {
+			t.Fatalf("refresh %d of a burst: %v", i+1, err)
+		}
+		w.clock.advance(session.DefaultGrace / 4 / 200)
+	}
+	second := w.refresh(first.RefreshToken)
+	w.use(second.AccessToken)
+}
+
+// Hanging up does not keep a theft quiet.
+func TestTheftIsToldThoughTheThiefHangsUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, strict)
+	first := w.login()
+	w.use(w.refresh(first.RefreshToken).AccessToken)
+	ctx, hangUp := context.WithCancel(w.ctx)
+	w.store.setFault(func(call string, after bool) error {
+		if call == "Get" && after {
+			hangUp()
+		}
+		return nil
+	})
+	_, _, err := w.Refresh(ctx, first.RefreshToken)
+	w.expectTheft(err, session.TheftReuse)
+}
+
+// Clients keep the refresh token for as long as its session can live: it is the store that knows of idleness.
+func TestRefreshTokenIsKeptUntilTheAbsoluteEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.login()
+	if got := first.RefreshExpires.Sub(w.clock.Now()); got != session.DefaultAbsoluteLifetime {
+		t.Errorf("at the login: kept for %v, want %v", got, session.DefaultAbsoluteLifetime)
+	}
+	w.clock.advance(time.Hour)
+	second := w.refresh(first.RefreshToken)
+	if got := second.RefreshExpires.Sub(w.clock.Now()); got != session.DefaultAbsoluteLifetime-time.Hour {
+		t.Errorf("after an hour: kept for %v, want an hour less", got)
+	}
+}
+
+// A store that takes no writes is not asked again and again.
+func TestLostAnswersAreFew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.login()
+	w.clock.advance(time.Minute)
+	w.store.setFault(func(call string, _ bool) error {
+		if call == "Mint" {
+			return errCut
+		}
+		return nil
+	})
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	w.refused(err, session.ErrUnavailable)
+	if calls := w.store.total(); calls["Mint"] != 2 {
+		t.Errorf("store calls: got %v, want two attempts to write", calls)
+	}
+}
+
+// Processes whose clocks are ahead of the store's rank tokens like any other.
+func TestRankRefreshTokensUnderClockSkew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cfg.Clock = func() time.Time { return w.clock.Now().Add(2 * time.Minute) }
+	ahead := w.process()
+	_, first, err := ahead.Create(w.ctx, "user", session.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(time.Minute)
+	_, second, err := ahead.Refresh(w.ctx, first.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ahead.RankRefreshTokens(w.ctx, []string{first.RefreshToken, second.RefreshToken}); len(got) != 1 || got[0] != second.RefreshToken {
+		t.Error("the older token of a session counts as its newest")
 	}
 }

@@ -13,23 +13,17 @@ type reloader struct {
 	loads atomic.Uint64 // that succeeded
 }
 
-// again runs load, unless that was tried less than pause ago. Callers that come while it runs wait for it. It reports
-// whether a load has succeeded since the caller came.
-func (r *reloader) again(now func() time.Time, pause time.Duration, load func() error) bool {
+// again runs load, unless that was tried less than pause ago or somebody else has done so while the caller waited.
+func (r *reloader) again(now func() time.Time, pause time.Duration, load func() error) {
 	seen := r.loads.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.loads.Load() != seen {
-		return true
-	}
 	at := now()
-	if since := at.Sub(r.tried); since >= 0 && since < pause {
-		return false
+	if since := at.Sub(r.tried); r.loads.Load() != seen || since >= 0 && since < pause {
+		return
 	}
 	r.tried = at
-	if load() != nil {
-		return false
+	if load() == nil {
+		r.loads.Add(1)
 	}
-	r.loads.Add(1)
-	return true
 }

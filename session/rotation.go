@@ -26,6 +26,7 @@ const (
 type decision struct {
 	confirm bool // the token is pending and becomes current, in the same update as the action
 	action  action
+	counts  bool      // with actHandOut: no crossing explains it
 	kind    TheftKind // with actTheft
 }
 
@@ -71,12 +72,18 @@ func (p policy) decideCurrent(row Row, now time.Time) decision {
 	case !p.within(now, row.HandedAt, 1):
 		return decision{action: actMint}
 	case p.within(now, row.PendingAt, maxPendingAge):
-		return decision{action: actHandOut}
+		return decision{action: actHandOut, counts: p.window(row, now) > p.window(row, row.HandedAt)}
 	default:
 		// Too old to be handed out again, and too fresh in flight to be replaced: an answer under way may still put it
 		// into the jar, and would make the client a thief. A grace without hand-outs has to pass first.
 		return decision{action: actKeep}
 	}
+}
+
+// window says in which quarter grace of its life a moment falls for the row's pending. That is as long as a request and its
+// answer take: hand-outs within one are a client's parallel requests, however many, and count as one.
+func (p policy) window(row Row, moment time.Time) int64 {
+	return int64(moment.Sub(row.PendingAt) / max(p.grace/4, 1))
 }
 
 // crossed reports whether an unconfirmed access token with mark rt, which could not confirm its refresh token, crossed

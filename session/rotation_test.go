@@ -34,7 +34,8 @@ func TestDecide(t *testing.T) {
 	// busy: handed out again and again, for longer than five graces.
 	busy := with(offered, func(r *Row) { r.HandedAt = r.PendingAt.Add(5*g - tick) })
 
-	keep, handOut, mint, newest := decision{action: actKeep}, decision{action: actHandOut}, decision{action: actMint}, decision{action: actNewest}
+	keep, handOut, mint, newest := decision{action: actKeep}, decision{action: actHandOut, counts: true}, decision{action: actMint}, decision{action: actNewest}
+	uncounted := decision{action: actHandOut}
 	confirmKeep, confirmMint := decision{confirm: true, action: actKeep}, decision{confirm: true, action: actMint}
 	reuse, shadow := decision{action: actTheft, kind: TheftReuse}, decision{action: actTheft, kind: TheftShadow}
 
@@ -60,6 +61,9 @@ func TestDecide(t *testing.T) {
 		{"2a in spite of exhausted hand-outs", unlucky, tokC, rotated.RotatedAt, g, keep},
 		{"2a, strict", fresh, tokC, base, NoGrace, mint},
 
+		{"2b, a parallel request", offered, tokC, offered.HandedAt, g, uncounted},
+		{"2b, the last of the same quarter grace", offered, tokC, offered.HandedAt.Add(g/4 - tick), g, uncounted},
+		{"2b, the first of the next one", offered, tokC, offered.HandedAt.Add(g / 4), g, handOut},
 		{"2b one tick before the end", offered, tokC, offered.HandedAt.Add(g - tick), g, handOut},
 		{"2b at the end", offered, tokC, offered.HandedAt.Add(g), g, handOut},
 		{"2c one tick after 2b", offered, tokC, offered.HandedAt.Add(g + tick), g, mint},
@@ -68,7 +72,7 @@ func TestDecide(t *testing.T) {
 		{"2b after five graces, one grace after the last hand-out", busy, tokC, busy.HandedAt.Add(g), g, keep},
 		{"2c one tick later", busy, tokC, busy.HandedAt.Add(g + tick), g, mint},
 		{"2b, strict", offered, tokC, offered.HandedAt, NoGrace, mint},
-		{"2b, the last hand-out", almost, tokC, offered.HandedAt, g, handOut},
+		{"2b, the last hand-out", almost, tokC, offered.HandedAt, g, uncounted},
 		{"2b, one hand-out too many", exhausted, tokC, offered.HandedAt, g, shadow},
 
 		{"2c without pending", rotated, tokC, base.Add(time.Hour), g, mint},

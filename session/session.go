@@ -53,7 +53,10 @@ func (s *Session) Data(ctx context.Context) (Data, error) {
 
 // SetData replaces the session's data; see Manager.SetData.
 func (s *Session) SetData(ctx context.Context, v any) (Version, error) {
-	return s.UpdateData(ctx, 0, v)
+	if s.manager == nil {
+		return 0, ErrNoStore
+	}
+	return s.manager.SetData(ctx, s.handle, v)
 }
 
 // UpdateData replaces the session's data if it still has the version given; see Manager.UpdateData.
@@ -79,7 +82,7 @@ type Tokens struct {
 	AccessToken    string
 	AccessExpires  time.Time
 	RefreshToken   string    // empty: the client keeps the one that it presented
-	RefreshExpires time.Time // when the session ends if nobody refreshes it
+	RefreshExpires time.Time // when the session ends in any case; it ends before if nobody refreshes it for IdleLifetime
 	AntiCSRF       string    // empty without AntiCSRFToken
 	// ID stands for the generation of refresh token: it changes when that does, and is no secret.
 	ID string

@@ -41,7 +41,8 @@ type NewRow struct {
 	Lifetimes   Lifetimes
 }
 
-// Lifetimes say how long a session lives: until Idle after its last use, and never past Absolute after its creation.
+// Lifetimes say how long a session lives: until Idle after its last refresh or confirmation, and never past Absolute
+// after its creation.
 // A store applies them as ExpiresAt = min(now + Idle, CreatedAt + Absolute) with its own clock.
 type Lifetimes struct {
 	Idle     time.Duration
@@ -116,13 +117,13 @@ type Store interface {
 	Confirm(ctx context.Context, h Handle, pending Mark, next *Successor, life Lifetimes) (bool, error)
 
 	// HandOut notes that the row's pending is handed out once more, where current and pending are the marks given:
-	// HandedAt = now, Handed + 1, ExpiresAt moved. False: the condition did not hold.
-	HandOut(ctx context.Context, h Handle, current, pending Mark, life Lifetimes) (bool, error)
+	// HandedAt = now, Handed + 1 if it counts, ExpiresAt moved. False: the condition did not hold.
+	HandOut(ctx context.Context, h Handle, current, pending Mark, counts bool, life Lifetimes) (bool, error)
 
-	// Mint makes next the pending mark, where current, pending (zero: none) and Handed are those given: HandedAt = now,
-	// Handed + 1, ExpiresAt moved. False: the condition did not hold. Handed is part of it so that a successor is not
+	// Mint makes next the pending mark, where current, pending (zero: none) and HandedAt are those given: HandedAt = now,
+	// Handed + 1, ExpiresAt moved. False: the condition did not hold. HandedAt is part of it so that a successor is not
 	// replaced which another request has handed out since the row was read.
-	Mint(ctx context.Context, h Handle, current, pending Mark, handed int, next Successor, life Lifetimes) (bool, error)
+	Mint(ctx context.Context, h Handle, current, pending Mark, handedAt time.Time, next Successor, life Lifetimes) (bool, error)
 
 	// Delete removes the session, dead or alive, and says whether there was one.
 	Delete(ctx context.Context, h Handle) (bool, error)

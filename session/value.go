@@ -17,6 +17,9 @@ func encodeValue(v any) (json.RawMessage, error) {
 		if err := enc.Encode(v); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrInvalidJSON, err)
 		}
+		if !utf8.Valid(buf.Bytes()) { // by a MarshalJSON, or a json.RawMessage within
+			return nil, ErrInvalidJSON
+		}
 		return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 	}
 	if raw == nil {

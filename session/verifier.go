@@ -151,10 +151,13 @@ func maxAge(h http.Header, def time.Duration) time.Duration {
 }
 
 // fetchAgain fetches the keys if that was not tried a moment ago.
-func (v *Verifier) fetchAgain(ctx context.Context) bool {
+func (v *Verifier) fetchAgain(ctx context.Context) {
+	if v.cfg.JWKSURL == "" {
+		return
+	}
 	// For all who wait, not for the one who happened to come first; the client's timeout bounds it.
 	ctx = context.WithoutCancel(ctx)
-	return v.cfg.JWKSURL != "" && v.reload.again(v.cfg.Clock, unknownKeyPause, func() error { return v.fetch(ctx) })
+	v.reload.again(v.cfg.Clock, unknownKeyPause, func() error { return v.fetch(ctx) })
 }
 
 // Verify checks an access token, as Manager.Verify does. The Session that it returns has no store: its operations on data
@@ -166,8 +169,9 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 	}
 	claims, err := accesstoken.Parse(accessToken, func(segment string) *accesstoken.Key {
 		key := v.keys.Load().byHeader[segment]
-		if key == nil && oursByForm(segment) && v.fetchAgain(ctx) {
-			key = v.keys.Load().byHeader[segment]
+		if key == nil && oursByForm(segment) {
+			v.fetchAgain(ctx)
+			key = v.keys.Load().byHeader[segment] // also if somebody else has just fetched
 		}
 		return key
 	}, accesstoken.Expected{Issuer: v.cfg.Issuer, Audience: v.cfg.Audience, Now: now})

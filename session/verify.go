@@ -37,7 +37,7 @@ func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOpt
 		return s, err
 	}
 
-	switch m.confirmed.do(claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
+	switch m.confirmed.do(ctx, claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
 		return m.confirm(ctx, s.handle, claims.RefreshMark)
 	}) {
 	case outcomeGone:
@@ -77,15 +77,19 @@ func newSession(m *Manager, claims accesstoken.Claims, mode AntiCSRF, opts Verif
 	return s, nil
 }
 
+// confirmShare is which part of StoreTimeout a first use may wait for its confirmation.
+const confirmShare = 5
+
 // confirm tells the store that the refresh token with this mark has arrived. One statement, unless a parallel request or
-// another process was first.
+// another process was first. It does not end with the request, since others wait for it, but soon: a request that needs
+// no more than this must not wait for a store that is away.
 func (m *Manager) confirm(ctx context.Context, h Handle, mark Mark) outcome {
-	ctx, cancel := m.storeContext(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cfg.StoreTimeout/confirmShare)
 	defer cancel()
 	changed, err := m.store.Confirm(ctx, h, mark, nil, m.cfg.lifetimes())
 	switch {
 	case err != nil:
-		return outcomeUnknown
+		return m.unknown(ctx, err)
 	case changed:
 		return outcomeConfirmed
 	}
@@ -94,7 +98,7 @@ func (m *Manager) confirm(ctx context.Context, h Handle, mark Mark) outcome {
 	case errors.Is(err, ErrNotFound):
 		return outcomeGone
 	case err != nil:
-		return outcomeUnknown
+		return m.unknown(ctx, err)
 	case same(mark, row.Current):
 		return outcomeConfirmed
 	case m.policy.crossed(row, mark, now):
@@ -102,4 +106,13 @@ func (m *Manager) confirm(ctx context.Context, h Handle, mark Mark) outcome {
 	default:
 		return outcomeStale
 	}
+}
+
+// unknown is the outcome where the store did not answer. Other errors are no outage, and somebody has to see to them; the
+// token is good all the same.
+func (m *Manager) unknown(ctx context.Context, err error) outcome {
+	if !errors.Is(err, ErrUnavailable) {
+		m.cfg.Logger.ErrorContext(ctx, "first uses of access tokens cannot be confirmed", "error", err)
+	}
+	return outcomeUnknown
 }

@@ -9,6 +9,7 @@ package nethttp
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -20,7 +21,8 @@ import (
 type Config struct {
 	wire.Config
 
-	// OnFailure, if set, is told of every error that the middleware, the handlers or WriteError answer, for logging.
+	// OnFailure, if set, is told of every error that the middleware, the handlers or WriteError answer to a client that is
+	// still there, for logging.
 	// Failures of clients are frequent and are no reason for more than a debug line; status 500 and above are.
 	OnFailure func(r *http.Request, status int, err error)
 }
@@ -34,6 +36,9 @@ type Sessions struct {
 
 // New makes a Sessions. The error matches session.ErrInvalidConfig and names the field.
 func New(manager *session.Manager, cfg Config) (*Sessions, error) {
+	if manager == nil {
+		return nil, fmt.Errorf("%w: a manager is required", session.ErrInvalidConfig)
+	}
 	contract, err := wire.New(cfg.Config)
 	if err != nil {
 		return nil, err
@@ -142,7 +147,9 @@ func (s *Sessions) Clear(w http.ResponseWriter) { s.contract.Clear(w.Header()) }
 // {"error":"<code>"}.
 func (s *Sessions) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	failure := s.contract.Failure(err)
-	s.onFailure(r, failure.Status, err)
+	if r.Context().Err() == nil { // else the client is gone, and the error says nothing but that
+		s.onFailure(r, failure.Status, err)
+	}
 	body := s.contract.SetFailure(w.Header(), failure)
 	w.WriteHeader(failure.Status)
 	if r.Method != http.MethodHead {

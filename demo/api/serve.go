@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -46,6 +47,7 @@ func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
 	defer stop()
+	jobs.Go(func() { manager.Run(background) })
 	if cfg.CleanupInterval > 0 {
 		jobs.Go(func() { cleanUp(background, manager, cfg.CleanupInterval, log) })
 	}
@@ -58,6 +60,7 @@ func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog
 // assemble puts the parts together. Whatever needs the database has startTimeout for it.
 func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ backend, _ http.Handler, _ *session.Manager, err error) {
 	cfg.Session.OnTheft = logTheft
+	cfg.Session.Logger = slog.New(zerolog.NewSlogHandler(log))
 	_, wireErr := wire.New(cfg.Wire)
 	if err := errors.Join(cfg.Session.Validate(), wireErr); err != nil {
 		return backend{}, nil, nil, err // before anything is asked of the database
@@ -78,18 +81,17 @@ func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ bac
 		return backend{}, nil, nil, err
 	}
 	accounts := users.New(back.directory, users.NewHasher(users.DefaultCost), cfg.OpenLogin)
-	inMemory := back.ping == nil
-	// In a database, a user whose password everybody knows has no place unless this is somebody's own machine.
-	if inMemory || cfg.Loopback() {
-		if err := accounts.Ensure(ctx, demoLogin.UserID, demoLogin.Password); err != nil {
-			return backend{}, nil, nil, fmt.Errorf("make the demo user: %w", err)
-		}
+	// A user whose password everybody knows has no place unless this is somebody's own machine.
+	if !cfg.Loopback() {
+		accounts.Refuse(demoLogin.Password)
+	} else if err := accounts.Ensure(ctx, demoLogin.UserID, demoLogin.Password); err != nil {
+		return backend{}, nil, nil, fmt.Errorf("make the demo user: %w", err)
 	}
 	serverConfig := server.Config{
 		Manager: manager, Wire: cfg.Wire, Users: accounts, Log: log, Ping: back.ping,
 		Grace: cfg.Grace(), Drill: cfg.Loopback(),
 	}
-	if inMemory {
+	if cfg.Loopback() {
 		serverConfig.Login = &demoLogin
 	}
 	handler, err := server.New(serverConfig)
@@ -132,9 +134,11 @@ func announce(w io.Writer, cfg config.Config, addr net.Addr) {
 		host = "localhost" // an address for a browser; the log has the one that is listened on
 	}
 	text := fmt.Sprintf("listening on http://%s\n", net.JoinHostPort(host, port))
+	if cfg.Loopback() {
+		text += fmt.Sprintf("log in as %q with the password %q\n", demoLogin.UserID, demoLogin.Password)
+	}
 	if cfg.MySQLDSN == "" {
-		text += fmt.Sprintf("log in as %q with the password %q; sessions and users are in memory, gone when this ends\n",
-			demoLogin.UserID, demoLogin.Password)
+		text += "sessions and users are in memory, gone when this ends\n"
 	}
 	if cfg.OpenLogin {
 		text += "any user name logs in with the password \"watchword\"\n"

@@ -67,8 +67,8 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 		}
 		_, _, err := store.Get(ctx, h)
 		check(true, err)
-		check(store.Mint(ctx, h, current, session.Mark{}, 0, next, life))
-		check(store.HandOut(ctx, h, current, next.Mark, life))
+		check(store.Mint(ctx, h, current, session.Mark{}, time.Time{}, next, life))
+		check(store.HandOut(ctx, h, current, next.Mark, true, life))
 		check(store.Confirm(ctx, h, next.Mark, nil, life))
 		_, _, err = store.Data(ctx, h)
 		check(true, err)
@@ -88,7 +88,7 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 	want := []struct{ begins, contains, key string }{
 		{"SELECT", "WHERE handle =", "PRIMARY"},
 		{"UPDATE", "pending_mark <=>", "PRIMARY"},
-		{"UPDATE", "handed = handed + 1", "PRIMARY"},
+		{"UPDATE", "handed = handed + IF", "PRIMARY"},
 		{"UPDATE", "previous_mark =", "PRIMARY"},
 		{"SELECT data", "WHERE handle =", "PRIMARY"},
 		{"UPDATE", "SET data =", "PRIMARY"},

@@ -148,22 +148,24 @@ func (r *record) offer(next session.Successor, now time.Time) {
 }
 
 // HandOut implements session.Store.
-func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, life session.Lifetimes) (bool, error) {
+func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
 	return s.change(ctx, h, func(r *record, now time.Time) bool {
 		if pending.IsZero() || r.Current != current || r.Pending != pending {
 			return false
 		}
 		r.HandedAt = now
-		r.Handed++
+		if counts {
+			r.Handed++
+		}
 		r.extend(now, life)
 		return true
 	})
 }
 
 // Mint implements session.Store.
-func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
+func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, life session.Lifetimes) (bool, error) {
 	return s.change(ctx, h, func(r *record, now time.Time) bool {
-		if r.Current != current || r.Pending != pending || r.Handed != handed {
+		if r.Current != current || r.Pending != pending || !r.HandedAt.Equal(handedAt) {
 			return false
 		}
 		r.offer(next, now)

@@ -92,9 +92,9 @@ func (t *store) Confirm(_ context.Context, h session.Handle, pending session.Mar
 }
 
 // HandOut implements session.Store.
-func (t *store) HandOut(_ context.Context, h session.Handle, current, pending session.Mark, life session.Lifetimes) (bool, error) {
+func (t *store) HandOut(_ context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
 	return t.change("hand out", func() (bool, error) {
-		ok, err := t.Store.HandOut(context.Background(), h, current, pending, life)
+		ok, err := t.Store.HandOut(context.Background(), h, current, pending, counts, life)
 		if ok {
 			t.sim.report.HandOuts++
 		}
@@ -103,9 +103,9 @@ func (t *store) HandOut(_ context.Context, h session.Handle, current, pending se
 }
 
 // Mint implements session.Store.
-func (t *store) Mint(_ context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
+func (t *store) Mint(_ context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, life session.Lifetimes) (bool, error) {
 	return t.change("mint", func() (bool, error) {
-		ok, err := t.Store.Mint(context.Background(), h, current, pending, handed, next, life)
+		ok, err := t.Store.Mint(context.Background(), h, current, pending, handedAt, next, life)
 		if ok {
 			t.sim.report.Minted++
 			t.sim.lineage.minted(current, next.Mark)

@@ -64,8 +64,8 @@ func absent(t *testing.T, s suite, h session.Handle) {
 	_, _, err = s.Data(s.ctx, h)
 	notFound(t, "Data", err)
 	next := session.Successor{Mark: mark("R1"), MintedAt: time.Unix(1, 0).UTC()}
-	no(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, next, life))
-	no(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), life))
+	no(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, time.Time{}, next, life))
+	no(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), true, life))
 	no(t, "Confirm")(s.Confirm(s.ctx, h, mark("R1"), nil, life))
 	no(t, "SetData")(s.SetData(s.ctx, h, 0, 9, []byte("2")))
 	no(t, "SetData with a version")(s.SetData(s.ctx, h, 7, 9, []byte("2")))
@@ -83,7 +83,7 @@ func dead(t *testing.T, s suite) {
 	h := s.insert(t)
 	_, now := s.get(t, h)
 	dying := session.Lifetimes{Idle: -time.Second, Absolute: time.Hour}
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, session.Successor{Mark: mark("R1"), MintedAt: now}, dying))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, time.Time{}, session.Successor{Mark: mark("R1"), MintedAt: now}, dying))
 	no(t, "Confirm of a dead session")(s.Confirm(s.ctx, h, mark("R1"), nil, life))
 	absent(t, s, h)
 
@@ -109,15 +109,15 @@ func lifetimes(t *testing.T, s suite) {
 		return session.Lifetimes{Idle: idle, Absolute: 24 * time.Hour}
 	}
 	next := session.Successor{Mark: mark("R1"), MintedAt: created.CreatedAt}
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, next, longer(2*time.Hour)))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, time.Time{}, next, longer(2*time.Hour)))
 	check("Mint", 2*time.Hour)
-	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), longer(3*time.Hour)))
+	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), true, longer(3*time.Hour)))
 	check("HandOut", 3*time.Hour)
 	yes(t, "Confirm")(s.Confirm(s.ctx, h, mark("R1"), nil, longer(4*time.Hour)))
 	check("Confirm", 4*time.Hour)
 
 	next.Mark = mark("R2")
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R1"), session.Mark{}, 0, next, session.Lifetimes{Idle: 5 * time.Hour, Absolute: time.Hour}))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R1"), session.Mark{}, time.Time{}, next, session.Lifetimes{Idle: 5 * time.Hour, Absolute: time.Hour}))
 	row, _ := s.get(t, h)
 	equal(t, "ExpiresAt, bounded by the absolute lifetime", row.ExpiresAt, created.CreatedAt.Add(time.Hour))
 }
@@ -325,10 +325,13 @@ func cancelled(t *testing.T, s suite) {
 		"Insert": func() error {
 			return s.Insert(ctx, session.NewRow{Handle: handle(), UserID: "u", Payload: []byte("1"), Data: []byte("1"), Lifetimes: life})
 		},
-		"Get":            func() error { _, _, err := s.Get(ctx, h); return err },
-		"Confirm":        func() error { _, err := s.Confirm(ctx, h, mark("R1"), nil, life); return err },
-		"HandOut":        func() error { _, err := s.HandOut(ctx, h, mark("R0"), mark("R1"), life); return err },
-		"Mint":           func() error { _, err := s.Mint(ctx, h, mark("R0"), session.Mark{}, 0, next, life); return err },
+		"Get":     func() error { _, _, err := s.Get(ctx, h); return err },
+		"Confirm": func() error { _, err := s.Confirm(ctx, h, mark("R1"), nil, life); return err },
+		"HandOut": func() error { _, err := s.HandOut(ctx, h, mark("R0"), mark("R1"), true, life); return err },
+		"Mint": func() error {
+			_, err := s.Mint(ctx, h, mark("R0"), session.Mark{}, time.Time{}, next, life)
+			return err
+		},
 		"Delete":         func() error { _, err := s.Delete(ctx, h); return err },
 		"DeleteUser":     func() error { _, err := s.DeleteUser(ctx, "user", session.Handle{}, 9); return err },
 		"List":           func() error { _, err := s.List(ctx, "user", session.Page{Limit: 9}); return err },

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/watchword-dev/watchword/session"
 )
@@ -68,13 +69,13 @@ func confirmNeedsPending(t *testing.T, s suite) {
 
 func handOut(t *testing.T, s suite) {
 	h := s.insert(t)
-	no(t, "HandOut without pending")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), life))
-	no(t, "HandOut of the zero mark without pending")(s.HandOut(s.ctx, h, mark("R0"), session.Mark{}, life))
+	no(t, "HandOut without pending")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), true, life))
+	no(t, "HandOut of the zero mark without pending")(s.HandOut(s.ctx, h, mark("R0"), session.Mark{}, true, life))
 	minted := s.mint(t, h, "R0", "R1")
 	before, _ := s.get(t, h)
-	no(t, "HandOut with another current")(s.HandOut(s.ctx, h, mark("X"), mark("R1"), life))
-	no(t, "HandOut with another pending")(s.HandOut(s.ctx, h, mark("R0"), mark("X"), life))
-	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), life))
+	no(t, "HandOut with another current")(s.HandOut(s.ctx, h, mark("X"), mark("R1"), true, life))
+	no(t, "HandOut with another pending")(s.HandOut(s.ctx, h, mark("R0"), mark("X"), true, life))
+	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), true, life))
 	row, _ := s.get(t, h)
 	equal(t, "Handed", row.Handed, 2)
 	equal(t, "Pending", row.Pending, mark("R1"))
@@ -82,21 +83,31 @@ func handOut(t *testing.T, s suite) {
 	if row.HandedAt.Before(before.HandedAt) {
 		t.Errorf("HandedAt went back from %v to %v", before.HandedAt, row.HandedAt)
 	}
+	time.Sleep(2 * time.Microsecond) // the store's clock moves on
+	yes(t, "HandOut that does not count")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), false, life))
+	uncounted, _ := s.get(t, h)
+	equal(t, "Handed after a hand-out that does not count", uncounted.Handed, 2)
+	if !uncounted.HandedAt.After(row.HandedAt) {
+		t.Errorf("HandedAt stayed %v", uncounted.HandedAt)
+	}
 }
 
 func mint(t *testing.T, s suite) {
 	h := s.insert(t)
 	_, now := s.get(t, h)
 	one, two := session.Successor{Mark: mark("R1"), MintedAt: now}, session.Successor{Mark: mark("R1b"), MintedAt: now}
-	no(t, "Mint with another current")(s.Mint(s.ctx, h, mark("X"), session.Mark{}, 0, one, life))
-	no(t, "Mint with a pending that is not there")(s.Mint(s.ctx, h, mark("R0"), mark("X"), 0, one, life))
-	no(t, "Mint with another count of hand-outs")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 1, one, life))
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, one, life))
-	no(t, "Mint over a pending that was not read")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 1, two, life))
-	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), life))
-	no(t, "Mint over a pending that was handed out since it was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), 1, two, life))
-	yes(t, "Mint over the pending that was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), 2, two, life))
+	no(t, "Mint with another current")(s.Mint(s.ctx, h, mark("X"), session.Mark{}, time.Time{}, one, life))
+	no(t, "Mint with a pending that is not there")(s.Mint(s.ctx, h, mark("R0"), mark("X"), time.Time{}, one, life))
+	no(t, "Mint with another time of the last hand-out")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, now, one, life))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, time.Time{}, one, life))
+	first, _ := s.get(t, h)
+	no(t, "Mint over a pending that was not read")(s.Mint(s.ctx, h, mark("R0"), session.Mark{}, first.HandedAt, two, life))
+	time.Sleep(2 * time.Microsecond) // the store's clock moves on
+	yes(t, "HandOut")(s.HandOut(s.ctx, h, mark("R0"), mark("R1"), true, life))
+	no(t, "Mint over a pending that was handed out since it was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), first.HandedAt, two, life))
 	row, _ := s.get(t, h)
+	yes(t, "Mint over the pending that was read")(s.Mint(s.ctx, h, mark("R0"), mark("R1"), row.HandedAt, two, life))
+	row, _ = s.get(t, h)
 	equal(t, "Pending", row.Pending, mark("R1b"))
 	equal(t, "Handed", row.Handed, 3)
 	no(t, "Confirm of the replaced")(s.Confirm(s.ctx, h, mark("R1"), nil, life))
@@ -118,7 +129,7 @@ func mintOnce(t *testing.T, s suite) {
 	_, now := s.get(t, h)
 	wins := race(t, 64, func(i int) (bool, error) {
 		next := session.Successor{Mark: mark(fmt.Sprint("R1-", i)), MintedAt: now}
-		return s.Mint(s.ctx, h, mark("R0"), session.Mark{}, 0, next, life)
+		return s.Mint(s.ctx, h, mark("R0"), session.Mark{}, time.Time{}, next, life)
 	})
 	equal(t, "winners among 64 successors of one current", wins, 1)
 }
@@ -126,7 +137,7 @@ func mintOnce(t *testing.T, s suite) {
 func handOutCounts(t *testing.T, s suite) {
 	h := s.insert(t)
 	s.mint(t, h, "R0", "R1")
-	wins := race(t, 16, func(int) (bool, error) { return s.HandOut(s.ctx, h, mark("R0"), mark("R1"), life) })
+	wins := race(t, 16, func(int) (bool, error) { return s.HandOut(s.ctx, h, mark("R0"), mark("R1"), true, life) })
 	equal(t, "hand-outs", wins, 16)
 	row, _ := s.get(t, h)
 	equal(t, "Handed", row.Handed, 17)

@@ -24,7 +24,7 @@ import (
 // Open returns a store for one test: empty, and seen by nobody else. It closes what it opened by t.Cleanup.
 type Open func(t *testing.T) session.Store
 
-// Run runs the whole suite, in parallel. It takes a few seconds at most and does not sleep.
+// Run runs the whole suite, in parallel. It takes a few seconds at most.
 func Run(t *testing.T, open Open) {
 	for _, test := range []struct {
 		name string
@@ -148,7 +148,7 @@ func verdict(t *testing.T, what string, want bool) func(bool, error) {
 func (s suite) mint(t *testing.T, h session.Handle, current, name string) time.Time {
 	t.Helper()
 	_, now := s.get(t, h)
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, 0, session.Successor{Mark: mark(name), MintedAt: now}, life))
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, time.Time{}, session.Successor{Mark: mark(name), MintedAt: now}, life))
 	return now
 }
 

@@ -52,6 +52,9 @@ func (c *Contract) SetFailure(h http.Header, f Failure) (body string) {
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
+		h.Del(name) // what a handler has set for the answer that it did not come to give
+	}
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	noStore(h)

@@ -32,7 +32,7 @@ const DefaultRefreshPath = "/api/session/refresh"
 // Config says how sessions travel. The zero value of a field means its documented default.
 type Config struct {
 	CookieDomain   string        // default: the host of the request alone
-	CookiePath     string        // of the access and id cookies; default "/"
+	CookiePath     string        // of the access cookie; default "/"
 	RefreshPath    string        // of the refresh endpoint and its cookie; default DefaultRefreshPath
 	CookieSameSite http.SameSite // default http.SameSiteLaxMode
 	CookieInsecure bool          // leave Secure off, for development without TLS
@@ -76,7 +76,7 @@ func New(cfg Config) (*Contract, error) {
 	c := &Contract{cfg: cfg, origins: map[string]bool{}}
 	c.access = c.template(c.prefix(cfg.CookiePath)+"sAccessToken", cfg.CookiePath, true)
 	c.refresh = c.template(c.prefix(cfg.RefreshPath)+"sRefreshToken", cfg.RefreshPath, true)
-	c.id = c.template("sIdRefreshToken", cfg.CookiePath, false)
+	c.id = c.template("sIdRefreshToken", "/", false) // scripts of every page are to see it
 	for _, o := range cfg.AllowedOrigins {
 		c.origins[o] = true
 	}
@@ -129,8 +129,10 @@ func (cfg Config) validate() error {
 	}
 	for _, o := range cfg.AllowedOrigins {
 		u, err := url.Parse(o)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != o {
-			return invalid("AllowedOrigins", "has %q: an origin is scheme://host[:port], without a path, and never *", o)
+		if err != nil || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o || strings.ContainsFunc(o, notInOrigin) ||
+			u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+			return invalid("AllowedOrigins", "has %q: an origin is scheme://host[:port] as browsers send it: in lower case, in ASCII, without"+
+				" a path or a default port, and never with *", o)
 		}
 	}
 	for _, h := range cfg.AllowedHeaders {
@@ -140,6 +142,8 @@ func (cfg Config) validate() error {
 	}
 	return nil
 }
+
+func notInOrigin(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r >= 'A' && r <= 'Z' }
 
 // RefreshPath returns the path of the refresh endpoint.
 func (c *Contract) RefreshPath() string { return c.cfg.RefreshPath }

@@ -160,6 +160,10 @@ func TestNewRefusesNonsense(t *testing.T) {
 		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"*"}}},
 		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://a.example/"}}},
 		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"a.example"}}},
+		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://A.example"}}},
+		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://a.example:443"}}},
+		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://\u00e4.example"}}},
+		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://*.example"}}},
 		{"AllowedHeaders", wire.Config{AllowedHeaders: []string{"x, y"}}},
 	} {
 		_, err := wire.New(test.cfg)

@@ -13,8 +13,9 @@ import (
 // and MariaDB's SIMULTANEOUS_ASSIGNMENT, which does not, do the same. (A column assigned from itself reads the old value
 // in both.)
 //
-// Where the condition holds, at least one column gets another value (handed, or pending_mark), so that the number of
-// changed rows, which is what the driver reports without clientFoundRows, is the number of rows that matched.
+// Where the condition holds, at least one column gets another value (handed, handed_at or pending_mark), so that the
+// number of changed rows, which is what the driver reports without clientFoundRows, is the number of rows that matched.
+// (Two hand-outs that do not count, in one microsecond, are the exception: the second one is told to read again.)
 
 // alive is the condition under which any session is changed, and moved is how its end moves.
 const (
@@ -41,20 +42,20 @@ func (s *Store) Confirm(ctx context.Context, h session.Handle, pending session.M
 }
 
 // HandOut implements session.Store.
-func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, life session.Lifetimes) (bool, error) {
+func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
 	n, err := s.exec(ctx, "hand out refresh token",
-		"UPDATE `{{prefix}}sessions` SET handed_at = {{now}}, handed = handed + 1,"+moved+
+		"UPDATE `{{prefix}}sessions` SET handed_at = {{now}}, handed = handed + IF(?, 1, 0),"+moved+
 			" WHERE handle = UNHEX(?) AND current_mark = UNHEX(?) AND pending_mark = UNHEX(?)"+alive,
-		micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending))
+		counts, micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending))
 	return n > 0, err
 }
 
 // Mint implements session.Store.
-func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handed int, next session.Successor, life session.Lifetimes) (bool, error) {
+func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, life session.Lifetimes) (bool, error) {
 	n, err := s.exec(ctx, "offer refresh token",
 		"UPDATE `{{prefix}}sessions` SET pending_mark = UNHEX(?), pending_at = ?, handed_at = {{now}}, handed = handed + 1,"+moved+
-			" WHERE handle = UNHEX(?) AND current_mark = UNHEX(?) AND pending_mark <=> UNHEX(?) AND handed = ?"+alive,
-		mark(next.Mark), optional(next.MintedAt), micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending), handed)
+			" WHERE handle = UNHEX(?) AND current_mark = UNHEX(?) AND pending_mark <=> UNHEX(?) AND handed_at <=> ?"+alive,
+		mark(next.Mark), optional(next.MintedAt), micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending), optional(handedAt))
 	return n > 0, err
 }
 

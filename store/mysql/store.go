@@ -50,8 +50,9 @@ const clock = `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`
 //     statement, which takes two round trips and has the server count a Com_stmt_prepare and a Com_stmt_close with each.
 //
 // Its connections must be in autocommit mode, as they are by default. Their time zone, sql_mode, character set,
-// parseTime, clientFoundRows and isolation level do not matter, except that interpolateParams is unsafe with the
-// character sets big5, cp932, gb2312, gbk and sjis.
+// parseTime and clientFoundRows do not matter, except that interpolateParams is unsafe with the character sets big5,
+// cp932, gb2312, gbk and sjis. Their isolation level may be any but READ UNCOMMITTED, in which a deletion that is rolled
+// back looks like one that happened.
 func New(db *sql.DB, opts Options) (*Store, error) {
 	if db == nil {
 		return nil, fmt.Errorf("%w: a database is required", session.ErrInvalidConfig)

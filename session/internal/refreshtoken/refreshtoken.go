@@ -98,19 +98,20 @@ func (t Token) String() string { return t.text }
 // Handle returns the handle of the token's session.
 func (t Token) Handle() [16]byte { return t.handle }
 
-// MintedAt returns when the token was minted, to the microsecond.
+// MintedAt returns when the token was minted by the store's clock, to the microsecond; 1970 for the first token of a
+// session, which is minted before the store is asked.
 func (t Token) MintedAt() time.Time { return time.UnixMicro(t.minted).UTC() }
 
 // Mark returns the SHA-256 of the token's text.
 func (t Token) Mark() [32]byte { return sha256.Sum256([]byte(t.text)) }
 
 // New mints the first token of a session.
-func New(k *Key, handle [16]byte, at time.Time, random io.Reader) (Token, error) {
+func New(k *Key, handle [16]byte, random io.Reader) (Token, error) {
 	var secret [32]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
 		return Token{}, fmt.Errorf("read randomness: %w", err)
 	}
-	return seal(k, handle, at.UnixMicro(), secret[:]), nil
+	return seal(k, handle, 0, secret[:]), nil
 }
 
 // Successor mints the successor of t at a moment, or the same one again. The secret comes from own, the key that signed

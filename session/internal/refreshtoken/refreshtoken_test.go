@@ -34,7 +34,7 @@ func ring(keys ...*Key) func(KeyID) *Key {
 
 func mint(t testing.TB, k *Key) Token {
 	t.Helper()
-	token, err := New(k, handle, moment, bytes.NewReader(bytes.Repeat([]byte{7}, 32)))
+	token, err := New(k, handle, bytes.NewReader(bytes.Repeat([]byte{7}, 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestOpenGivesBackWhatWasMinted(t *testing.T) {
 	if err != nil || got != token || signer != k {
 		t.Fatalf("got %v, %v", signer, err)
 	}
-	if got.Handle() != handle || !got.MintedAt().Equal(moment) || len(got.String()) != Len {
+	if got.Handle() != handle || !got.MintedAt().Equal(time.Unix(0, 0)) || len(got.String()) != Len {
 		t.Errorf("got handle %v, minted at %v, length %d", got.Handle(), got.MintedAt(), len(got.String()))
 	}
 }

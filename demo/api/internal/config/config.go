@@ -16,11 +16,10 @@ import (
 	"github.com/watchword-dev/watchword/session/wire"
 )
 
-const (
-	prefix = "WATCHWORD_"
-	// testPrefix begins the variables of the test suite, which may be set while the demo runs.
-	testPrefix = "WATCHWORD_TEST_"
-)
+const prefix = "WATCHWORD_"
+
+// ofTests are the variables of the test suite, which may be set while the demo runs.
+var ofTests = []string{"WATCHWORD_TEST_MYSQL_DSN", "WATCHWORD_TEST_MYSQL_IMAGE"}
 
 // Config is how the demo is to run.
 type Config struct {
@@ -51,7 +50,7 @@ func Parse(environ []string) (Config, error) {
 	var problems []error
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix) || strings.HasPrefix(name, testPrefix) {
+		if !strings.HasPrefix(name, prefix) || slices.Contains(ofTests, name) {
 			continue
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.variable() == name })

@@ -49,6 +49,31 @@ var values = []struct {
 		"token": func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFToken },
 		"none":  func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFNone },
 	}, []string{"Token", "1", "auto"}},
+	{"ALGORITHM", map[string]func(Config) bool{
+		"EdDSA": func(c Config) bool { return c.Session.Algorithm == session.EdDSA },
+		"RS256": func(c Config) bool { return c.Session.Algorithm == session.RS256 },
+	}, []string{"none", "eddsa", "PS256"}},
+	{"KEY_ROTATION", map[string]func(Config) bool{
+		"48h": func(c Config) bool { return c.Session.AccessKeyRotation == 48*time.Hour },
+		"0":   func(c Config) bool { return c.Session.AccessKeyRotation == session.NoRotation },
+	}, []string{"-1h", "daily"}},
+	{"REFRESH_KEY_ROTATION", map[string]func(Config) bool{
+		"1000h": func(c Config) bool { return c.Session.RefreshKeyRotation == 1000*time.Hour },
+	}, []string{"-1h"}},
+	{"KEY_PROPAGATION", map[string]func(Config) bool{
+		"10m": func(c Config) bool { return c.Session.KeyPropagation == 10*time.Minute },
+	}, []string{"0", "-1s"}},
+	{"KEY_POLL_INTERVAL", map[string]func(Config) bool{
+		"10s": func(c Config) bool { return c.Session.KeyPollInterval == 10*time.Second },
+	}, []string{"0"}},
+	{"KEY_ENCRYPTION", map[string]func(Config) bool{
+		"1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=": func(c Config) bool {
+			return c.Session.KeyEncryption != nil && c.Session.AcceptUnsealedKeys
+		},
+		"2:BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, 1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=": func(c Config) bool {
+			return c.Session.KeyEncryption != nil
+		},
+	}, []string{"hunter2", "1:hunter2", "1:aHVudGVyMg==", "x:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}},
 	{"COOKIE_DOMAIN", map[string]func(Config) bool{
 		"example.com": func(c Config) bool { return c.Wire.CookieDomain == "example.com" },
 	}, nil},
@@ -124,6 +149,7 @@ func TestEverySettingReadsAndRefuses(t *testing.T) {
 func TestSettingsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	want := strings.Fields(`ADDR MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE ANTI_CSRF
+		ALGORITHM KEY_ROTATION REFRESH_KEY_ROTATION KEY_PROPAGATION KEY_POLL_INTERVAL KEY_ENCRYPTION
 		COOKIE_DOMAIN COOKIE_SECURE COOKIE_SAMESITE COOKIE_PATH COOKIE_PREFIX STATUS_TRY_REFRESH STATUS_UNAUTHORISED
 		STATUS_THEFT ALLOWED_ORIGINS CLEANUP_INTERVAL DEMO_OPEN_LOGIN`)
 	help := Help()

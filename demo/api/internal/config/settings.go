@@ -64,6 +64,36 @@ var settings = []setting{
 		}),
 	},
 	{
+		name: "ALGORITHM", form: "HS256|HS512|EdDSA|ES256|RS256", def: string(session.HS256), field: "Algorithm",
+		help: "How access tokens are signed. With the last three their public keys are at /.well-known/jwks.json.",
+		set:  choice(func(c *Config) *session.Algorithm { return &c.Session.Algorithm }, algorithms),
+	},
+	{
+		name: "KEY_ROTATION", form: "duration", def: session.DefaultAccessKeyRotation.String(), field: "AccessKeyRotation",
+		help: "How long a key signs access tokens. 0: for ever.",
+		set:  rotation(func(c *Config) *duration { return &c.Session.AccessKeyRotation }),
+	},
+	{
+		name: "REFRESH_KEY_ROTATION", form: "duration", def: session.DefaultRefreshKeyRotation.String(), field: "RefreshKeyRotation",
+		help: "How long a key signs refresh tokens. 0: for ever.",
+		set:  rotation(func(c *Config) *duration { return &c.Session.RefreshKeyRotation }),
+	},
+	{
+		name: "KEY_PROPAGATION", form: "duration", def: session.DefaultKeyPropagation.String(), field: "KeyPropagation",
+		help: "How long before it signs a key is published, so that every process knows it by then. At least twice KEY_POLL_INTERVAL.",
+		set:  positive(func(c *Config) *duration { return &c.Session.KeyPropagation }),
+	},
+	{
+		name: "KEY_POLL_INTERVAL", form: "duration", def: session.DefaultKeyPollInterval.String(), field: "KeyPollInterval",
+		help: "How often a process looks for keys that were published or cut off.",
+		set:  positive(func(c *Config) *duration { return &c.Session.KeyPollInterval }),
+	},
+	{
+		name: "KEY_ENCRYPTION", form: "version:base64,…", field: "KeyEncryption",
+		help: "Seals the signing keys in the database: one or more keys of 32 bytes in base64, each with a number of its own, such as 1:mB0…=. The first one seals, all of them open. Keys that are there already in the clear are sealed as well.",
+		set:  keyEncryption(func(c *Config) *session.Config { return &c.Session }),
+	},
+	{
 		name: "COOKIE_DOMAIN", form: "domain", field: "CookieDomain",
 		help: "Domain of the cookies. Without it they go to the host that set them and to no other.",
 		set:  text(func(c *Config) *string { return &c.Wire.CookieDomain }),

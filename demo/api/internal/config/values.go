@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -120,6 +121,46 @@ func grace(field func(*Config) *duration) parser {
 		}
 		return nil
 	}
+}
+
+// rotation reads 0 as never; in the library's Config zero means the default.
+func rotation(field func(*Config) *duration) parser {
+	return func(c *Config, v string) error {
+		if err := notNegative(field)(c, v); err != nil {
+			return err
+		}
+		if r := field(c); *r == 0 {
+			*r = session.NoRotation
+		}
+		return nil
+	}
+}
+
+// keyEncryption never repeats the value.
+func keyEncryption(field func(*Config) *session.Config) parser {
+	return func(c *Config, v string) error {
+		var keys []session.EncryptionKey
+		for item := range strings.SplitSeq(v, ",") {
+			number, secret, _ := strings.Cut(strings.TrimSpace(item), ":")
+			version, err := strconv.ParseUint(number, 10, 32)
+			raw, secretErr := base64.StdEncoding.DecodeString(secret)
+			if err != nil || secretErr != nil || len(raw) != 32 {
+				return errors.New("must be version:key, or several with commas between, each key 32 bytes in base64")
+			}
+			keys = append(keys, session.EncryptionKey{Version: uint32(version), Secret: raw})
+		}
+		encryption, err := session.NewKeyEncryption(keys[0], keys[1:]...)
+		if err != nil {
+			return errors.New("names one version twice")
+		}
+		s := field(c)
+		s.KeyEncryption, s.AcceptUnsealedKeys = encryption, true
+		return nil
+	}
+}
+
+var algorithms = []option[session.Algorithm]{
+	{"HS256", session.HS256}, {"HS512", session.HS512}, {"EdDSA", session.EdDSA}, {"ES256", session.ES256}, {"RS256", session.RS256},
 }
 
 type option[T any] struct {

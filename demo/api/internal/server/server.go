@@ -65,6 +65,7 @@ func New(cfg Config) (http.Handler, error) {
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "not_found") })
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/healthz", a.health)
+	r.Get("/.well-known/jwks.json", nethttp.JWKSHandler(cfg.Manager).ServeHTTP)
 	r.Mount("/api", a.routes())
 	for _, path := range page.Paths {
 		r.Get(path, page.Handler().ServeHTTP)

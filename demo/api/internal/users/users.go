@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -45,6 +46,7 @@ type Users struct {
 	hasher    *Hasher
 	open      bool
 	dummy     string // a hash that no password has
+	published string // a password that everybody knows; empty: any may be used
 }
 
 // New makes Users. With open any user id logs in with the password "watchword".
@@ -52,9 +54,13 @@ func New(directory Directory, hasher *Hasher, open bool) *Users {
 	return &Users{directory: directory, hasher: hasher, open: open, dummy: hasher.unmatched()}
 }
 
+// Refuse lets nobody in with a password that everybody knows, also not where it was set before.
+func (u *Users) Refuse(published string) { u.published = published }
+
 // Register adds a user. The errors match ErrUserID, ErrPassword, ErrTaken or ErrBusy, or are the directory's.
 func (u *Users) Register(ctx context.Context, userID, password string) error {
-	if n := utf8.RuneCountInString(userID); n < 1 || n > 128 || !utf8.ValidString(userID) {
+	// JSON can name half a surrogate pair, which encoding/json reads as the replacement character: many texts become one.
+	if n := utf8.RuneCountInString(userID); n < 1 || n > 128 || !utf8.ValidString(userID) || strings.ContainsRune(userID, utf8.RuneError) {
 		return ErrUserID
 	}
 	if !validPassword(password) {
@@ -98,7 +104,7 @@ func (u *Users) Authenticate(ctx context.Context, userID, password string) error
 	if err != nil {
 		return err
 	}
-	if !matches || !found {
+	if !matches || !found || u.published != "" && password == u.published {
 		return ErrCredentials
 	}
 	return nil
