@@ -230,7 +230,7 @@ func (f *fleet) sealedBy(want session.EncryptionKey) bool {
 	f.t.Helper()
 	only := encryption(f.t, want)
 	for _, k := range f.stored() {
-		sealed, ok := bytes.CutPrefix(k.Material, []byte("wwsealed\x00\x01\xfe\xff"))
+		sealed, ok := bytes.CutPrefix(k.Material, sealedMark)
 		if !ok || only.Outdated(sealed) {
 			return false
 		}
@@ -243,9 +243,9 @@ func TestSealingIsIntroducedAndItsKeyReplacedWithoutDowntime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fleet{t: t, store: memstore.New(nil)}
-		clear := func(*session.Config) {}
-		f.start(clear)
-		f.start(clear)
+		for range 2 {
+			f.start(func(*session.Config) {})
+		}
 		token := f.login()
 		public := f.stored()
 		for i, step := range []struct {
@@ -295,6 +295,49 @@ func TestSealingIsIntroducedAndItsKeyReplacedWithoutDowntime(t *testing.T) {
 	})
 }
 
+var sealedMark = []byte("wwsealed\x00\x01\xfe\xff")
+
+// openSealed opens a key as the store holds it.
+func openSealed(t testing.TB, k session.Key, e session.KeyEncryption) []byte {
+	t.Helper()
+	material, err := e.Open(t.Context(), bytes.TrimPrefix(k.Material, sealedMark), sealedWith(k))
+	if err != nil {
+		t.Fatalf("open %s key: %v", k.Purpose, err)
+	}
+	return material
+}
+
+func sealedWith(k session.Key) []byte {
+	return fmt.Appendf(nil, "watchword signing key\x00%s\x00%s\x00%s", k.ID, k.Purpose, k.Algorithm)
+}
+
+// reseal replaces the seal of a key in a store.
+func reseal(t testing.TB, store session.Store, k session.Key, from, to session.KeyEncryption) {
+	t.Helper()
+	sealed, err := to.Seal(t.Context(), openSealed(t, k, from), sealedWith(k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := store.SetKeyMaterial(t.Context(), k.ID, k.Material, append(bytes.Clone(sealedMark), sealed...)); err != nil || !ok {
+		t.Fatalf("SetKeyMaterial: %v, %v", ok, err)
+	}
+}
+
+// A key that is loaded stays so when its seal alone has changed, and others can still be opened.
+func TestLoadedKeyIsNotOpenedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(cfg *session.Config) { cfg.KeyEncryption = encryption(t, kek(1)) })
+	first := w.login()
+	reseal(t, w.store, w.dump().of(session.PurposeAccess), w.cfg.KeyEncryption, encryption(t, kek(2)))
+	if err := w.RotateNow(w.ctx, session.PurposeAccess, "test", false); err != nil {
+		t.Fatal(err)
+	}
+	w.use(first.AccessToken)
+	w.clock.advance(session.DefaultKeyPropagation)
+	w.use(w.login().AccessToken)
+	w.use(first.AccessToken)
+}
+
 // A process that missed the change of key-encryption keys verifies with what it has loaded, for as long as it lives, and
 // says what it cannot open.
 func TestSealNeverStopsVerificationOfLoadedKeys(t *testing.T) {
@@ -304,22 +347,10 @@ func TestSealNeverStopsVerificationOfLoadedKeys(t *testing.T) {
 		old := f.start(func(cfg *session.Config) { cfg.KeyEncryption = encryption(t, kek(1)) })
 		token := f.login()
 		time.Sleep(session.DefaultKeyPollInterval)
-		// Resealed at one blow, by hand: a process that names the old key as second would be sealed back by the old one.
-		one, two := encryption(t, kek(1)), encryption(t, kek(2))
+		// At one blow, by hand: a process that names the old key as second would be sealed back by the old one.
+		two := encryption(t, kek(2))
 		for _, k := range f.stored() {
-			aad := fmt.Appendf(nil, "watchword signing key\x00%s\x00%s\x00%s", k.ID, k.Purpose, k.Algorithm)
-			mark := []byte("wwsealed\x00\x01\xfe\xff")
-			material, err := one.Open(t.Context(), bytes.TrimPrefix(k.Material, mark), aad)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sealed, err := two.Seal(t.Context(), material, aad)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if ok, err := f.store.SetKeyMaterial(t.Context(), k.ID, k.Material, append(mark, sealed...)); err != nil || !ok {
-				t.Fatalf("SetKeyMaterial: %v, %v", ok, err)
-			}
+			reseal(t, f.store, k, encryption(t, kek(1)), two)
 		}
 		fresh := f.start(func(cfg *session.Config) { cfg.KeyEncryption = two })
 		for range 5 {

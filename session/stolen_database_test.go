@@ -44,7 +44,7 @@ func (w *world) dump(handles ...session.Handle) dump {
 		d.rows, d.data = append(d.rows, row), append(d.data, data)
 	}
 	var err error
-	if d.keys, _, err = w.store.Store.Keys(w.ctx); err != nil {
+	if d.keys, _, err = w.store.Keys(w.ctx); err != nil {
 		w.t.Fatal(err)
 	}
 	return d
@@ -291,7 +291,7 @@ func TestI6AccessTokensFromTheTables(t *testing.T) {
 				everything += string(slices.Concat(row.Current[:], row.Pending[:], row.Previous[:], row.Payload))
 			}
 			for _, k := range d.keys {
-				material := w.opened(k)
+				material := openSealed(t, k, w.cfg.KeyEncryption)
 				if k.Purpose == session.PurposeAccess {
 					key, err := accesstoken.NewKey(k.ID, k.Algorithm, material)
 					if err != nil {
@@ -313,17 +313,6 @@ func TestI6AccessTokensFromTheTables(t *testing.T) {
 }
 
 func (w *world) asymmetricKey(k session.Key) bool { return len(k.Public) > 0 }
-
-// opened opens a sealed key as the deployment does.
-func (w *world) opened(k session.Key) []byte {
-	w.t.Helper()
-	material, err := w.cfg.KeyEncryption.Open(w.ctx, bytes.TrimPrefix(k.Material, []byte("wwsealed\x00\x01\xfe\xff")),
-		fmt.Appendf(nil, "watchword signing key\x00%s\x00%s\x00%s", k.ID, k.Purpose, k.Algorithm))
-	if err != nil {
-		w.t.Fatalf("open %s key: %v", k.Purpose, err)
-	}
-	return material
-}
 
 // secretsOf returns the secret numbers of a private key.
 func secretsOf(t *testing.T, k session.Key, material []byte) [][]byte {
