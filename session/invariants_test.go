@@ -38,10 +38,11 @@ func TestI7AmbiguityIsSafe(t *testing.T) {
 		{"create", []string{"Insert"}, func(w *world, _ session.Tokens) error {
 			_, tokens, err := w.Create(w.ctx, "user", session.CreateOptions{})
 			if err != nil {
-				return fmt.Errorf("create is repeated by itself: %s", err)
+				w.t.Errorf("create was not repeated by itself: %v", err)
+				return nil
 			}
 			if infos, err := w.Sessions(w.ctx, "user", session.Page{}); err != nil || len(infos) != 2 {
-				return fmt.Errorf("got %d sessions, %v, want the first and this one", len(infos), err)
+				w.t.Errorf("got %d sessions, %v, want the first and this one", len(infos), err)
 			}
 			w.clock.advance(time.Minute)
 			w.refresh(tokens.RefreshToken)

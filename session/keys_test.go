@@ -72,7 +72,7 @@ func rotateSilently(t *testing.T, algorithm session.Algorithm, maxClients int) {
 	nodes := make([]*node, processes)
 	begin := func(i int) { nodes[i] = startNode(t, store, cfg, skew()) }
 	begin(0)
-	any := func() *node {
+	pick := func() *node {
 		for {
 			if n := nodes[rng.IntN(processes)]; n != nil {
 				return n
@@ -101,18 +101,18 @@ func rotateSilently(t *testing.T, algorithm session.Algorithm, maxClients int) {
 			restarts++
 		}
 		if len(clients) < maxClients {
-			_, tokens, err := any().Create(ctx, "user", session.CreateOptions{})
+			_, tokens, err := pick().Create(ctx, "user", session.CreateOptions{})
 			fail("create", err)
 			// Every other one comes every few hours only, so that its refresh token is old.
 			clients = append(clients, &keyClient{refresh: tokens.RefreshToken, rarely: 4 + len(clients)%2*150})
 		}
 		for _, c := range clients {
 			if rng.IntN(c.rarely) == 0 {
-				_, tokens, err := any().Refresh(ctx, c.refresh)
+				_, tokens, err := pick().Refresh(ctx, c.refresh)
 				fail("refresh", err)
 				refreshed++
 				c.refresh = cmp.Or(tokens.RefreshToken, c.refresh)
-				s, err := any().Verify(ctx, tokens.AccessToken, session.VerifyOptions{})
+				s, err := pick().Verify(ctx, tokens.AccessToken, session.VerifyOptions{})
 				fail("first use", err)
 				if renewed, ok := s.Renewed(); ok { // signed anew, perhaps with another key
 					tokens.AccessToken = renewed.AccessToken
@@ -122,7 +122,7 @@ func rotateSilently(t *testing.T, algorithm session.Algorithm, maxClients int) {
 			// Confirmed access tokens need nothing but their keys. Clocks may be a minute apart.
 			c.alive = slices.DeleteFunc(c.alive, func(t session.Tokens) bool { return time.Until(t.AccessExpires) < time.Minute })
 			for _, tokens := range c.alive {
-				_, err := any().Verify(ctx, tokens.AccessToken, session.VerifyOptions{})
+				_, err := pick().Verify(ctx, tokens.AccessToken, session.VerifyOptions{})
 				fail("verify", err)
 				verified++
 			}
@@ -163,17 +163,15 @@ func (s noLoads) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
 // start is when every synctest bubble begins.
 func start() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// countedKeys counts how often the keys are loaded.
-type countedKeys struct {
+// keylessStore fails to give the keys when it is told to.
+type keylessStore struct {
 	session.Store
-	mu    sync.Mutex
-	loads int
-	fail  error
+	mu   sync.Mutex
+	fail error
 }
 
-func (s *countedKeys) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
+func (s *keylessStore) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
 	s.mu.Lock()
-	s.loads++
 	fail := s.fail
 	s.mu.Unlock()
 	if fail != nil {
@@ -182,19 +180,11 @@ func (s *countedKeys) Keys(ctx context.Context) ([]session.Key, time.Time, error
 	return s.Store.Keys(ctx)
 }
 
-func (s *countedKeys) reset() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.loads
-	s.loads = 0
-	return n
-}
-
 // A process without Run knows a key before it signs, since it looks when it creates or refreshes.
 func TestKeysAreKeptUpWithoutRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &countedKeys{Store: memstore.New(nil)}
+		store := memstore.New(nil)
 		runs := startNode(t, store, session.Config{AccessKeyRotation: time.Hour}, 0)
 		idle, err := session.New(t.Context(), store, session.Config{AccessKeyRotation: time.Hour})
 		if err != nil {
@@ -351,7 +341,7 @@ func TestAlgorithmsChangeSilently(t *testing.T) {
 func TestI9KeysSurviveAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &countedKeys{Store: memstore.New(nil)}
+		store := &keylessStore{Store: memstore.New(nil)}
 		n := startNode(t, store, session.Config{}, 0)
 		_, tokens, err := n.Create(t.Context(), "user", session.CreateOptions{})
 		if err != nil {

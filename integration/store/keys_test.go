@@ -49,7 +49,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 		runs.Go(func() { m.Run(ctx) })
 		managers, stores = append(managers, m), append(stores, store)
 	}
-	any := func() *session.Manager { return managers[rand.IntN(processes)] }
+	pick := func() *session.Manager { return managers[rand.IntN(processes)] }
 
 	until := time.Now().Add(12 * time.Second)
 	var clients sync.WaitGroup
@@ -57,7 +57,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 	kids, verified := map[string]bool{}, 0
 	for n := range 6 {
 		clients.Go(func() {
-			_, tokens, err := any().Create(t.Context(), fmt.Sprint("user", n), session.CreateOptions{})
+			_, tokens, err := pick().Create(t.Context(), fmt.Sprint("user", n), session.CreateOptions{})
 			if err != nil {
 				t.Errorf("create: %v", err)
 				return
@@ -65,7 +65,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 			refresh := tokens.RefreshToken
 			var alive []session.Tokens
 			for time.Now().Before(until) {
-				_, tokens, err := any().Refresh(t.Context(), refresh)
+				_, tokens, err := pick().Refresh(t.Context(), refresh)
 				if err != nil {
 					t.Errorf("refresh: %v", err)
 					return
@@ -73,7 +73,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 				if tokens.RefreshToken != "" {
 					refresh = tokens.RefreshToken
 				}
-				s, err := any().Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{})
+				s, err := pick().Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{})
 				if err != nil {
 					t.Errorf("first use: %v", err)
 					return
@@ -90,7 +90,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 					if time.Until(tokens.AccessExpires) < 50*time.Millisecond {
 						continue
 					}
-					if _, err := any().Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{}); err != nil {
+					if _, err := pick().Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{}); err != nil {
 						t.Errorf("a live token, %v before its end: %v", time.Until(tokens.AccessExpires), err)
 						return
 					}
