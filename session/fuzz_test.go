@@ -41,7 +41,7 @@ func FuzzVerify(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	v, err := session.NewVerifier(f.Context(), session.VerifierConfig{Keys: m.JWKS(), Issuer: "us", Audience: "api", Clock: newClock().Now})
+	v, err := session.NewVerifier(f.Context(), session.VerifierConfig{Keys: m.JWKS(f.Context()), Issuer: "us", Audience: "api", Clock: newClock().Now})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func FuzzJWKS(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := m.JWKS()
+	good := m.JWKS(f.Context())
 	set, err := json.Marshal(good)
 	if err != nil {
 		f.Fatal(err)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -38,7 +39,8 @@ type JWK struct {
 
 // JWKS returns the public halves of the keys that verify access tokens now, and of those that are published but do not
 // sign yet. Shared secrets are never in it.
-func (m *Manager) JWKS() JWKS {
+func (m *Manager) JWKS(ctx context.Context) JWKS {
+	m.keys.keepUp(ctx)
 	set := JWKS{Keys: []JWK{}, MaxAge: m.cfg.KeyPropagation / 2}
 	now := m.keys.now()
 	for _, k := range m.keys.ring.Load().accessSigners {

@@ -18,7 +18,7 @@ type keychain struct {
 	cfg    Config
 	store  Store
 	ring   atomic.Pointer[keyring]
-	reload reloader
+	reload *reloader
 }
 
 // unknownKeyPause is how often at most tokens that name unknown keys make a process look again.
@@ -27,7 +27,7 @@ const unknownKeyPause = time.Second
 // openKeychain loads the keys and makes the first of each purpose where the store has none. Of any number of processes
 // that start at once one inserts a key, and the others read it.
 func openKeychain(ctx context.Context, store Store, cfg Config) (*keychain, error) {
-	k := &keychain{cfg: cfg, store: store}
+	k := &keychain{cfg: cfg, store: store, reload: newReloader()}
 	keys, now, err := k.read(ctx)
 	if err != nil {
 		return nil, err
@@ -85,8 +85,9 @@ func (k *keychain) openKey(ctx context.Context, key Key) (Key, error) {
 
 // use makes a keyring of open keys the current one.
 func (k *keychain) use(keys []Key, now time.Time) error {
-	ring, err := k.ring.Load().again(keys), error(nil)
+	ring := k.ring.Load().again(keys)
 	if ring == nil {
+		var err error
 		if ring, err = newKeyring(keys, k.cfg.tokenLives); err != nil {
 			return err
 		}
@@ -107,6 +108,9 @@ func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
 	var open []Key
 	for _, key := range keys {
 		opened, err := k.openKey(ctx, key)
+		if err == nil {
+			err = usable(opened) // a later version's process may have made one of a new kind
+		}
 		if err != nil {
 			k.cfg.Logger.ErrorContext(ctx, "a signing key is left out", "kid", key.ID, "error", err)
 			continue
@@ -116,13 +120,14 @@ func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
 	return keys, now, k.use(open, now)
 }
 
-// lookAgain loads the keys if that was not tried a moment ago.
-func (k *keychain) lookAgain(ctx context.Context) {
-	k.reload.again(k.cfg.Clock, unknownKeyPause, func() error {
-		ctx, cancel := context.WithTimeout(ctx, k.cfg.StoreTimeout)
+// lookAgain loads the keys if that was not tried a moment ago. It does not end with the request, since others wait for it.
+func (k *keychain) lookAgain(ctx context.Context, wait bool) {
+	k.reload.again(ctx, k.cfg.Clock, unknownKeyPause, wait, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.cfg.StoreTimeout)
 		defer cancel()
-		_, _, err := k.load(ctx)
-		return err
+		if _, _, err := k.load(ctx); err != nil {
+			k.cfg.Logger.WarnContext(ctx, "signing keys could not be loaded", "error", err)
+		}
 	})
 }
 
@@ -130,7 +135,7 @@ func (k *keychain) lookAgain(ctx context.Context) {
 // without Run has to know a key before it signs, too. An outage is no hindrance.
 func (k *keychain) keepUp(ctx context.Context) {
 	if age := k.cfg.Clock().Sub(k.ring.Load().loadedAt); age < 0 || age >= k.cfg.KeyPollInterval {
-		k.lookAgain(ctx)
+		k.lookAgain(ctx, false)
 	}
 }
 
@@ -154,7 +159,7 @@ func (k *keychain) accessKey(ctx context.Context) func(segment string) *accessto
 	return func(segment string) *accesstoken.Key {
 		known := k.ring.Load().access[segment]
 		if known == nil && oursByForm(segment) {
-			k.lookAgain(ctx)
+			k.lookAgain(ctx, true)
 			known = k.ring.Load().access[segment] // also if somebody else has just looked
 		}
 		if known == nil || !known.good(k.now()) {
@@ -178,7 +183,7 @@ func (k *keychain) refreshKey(ctx context.Context) func(refreshtoken.KeyID) *ref
 	return func(id refreshtoken.KeyID) *refreshtoken.Key {
 		known := k.ring.Load().refresh[id]
 		if known == nil {
-			k.lookAgain(ctx)
+			k.lookAgain(ctx, true)
 			known = k.ring.Load().refresh[id] // also if somebody else has just looked
 		}
 		if known == nil || !known.good(k.now()) {

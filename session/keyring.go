@@ -100,6 +100,19 @@ func (r *keyring) again(keys []Key) *keyring {
 	return &same
 }
 
+// usable says whether a keyring can be made with an open key.
+func usable(k Key) error {
+	_, err := parseKeyID(k.ID)
+	switch {
+	case err != nil:
+	case k.Purpose == PurposeAccess:
+		_, err = accesstoken.NewKey(k.ID, k.Algorithm, k.Material)
+	case k.Purpose != PurposeRefresh || k.Algorithm != refreshAlgorithm:
+		err = fmt.Errorf("unknown purpose %q or algorithm %q", k.Purpose, k.Algorithm)
+	}
+	return err
+}
+
 // succeedBy appends the next key, which ends the life of the one before.
 func succeedBy[K any](keys []*ringKey[K], next *ringKey[K], life time.Duration) []*ringKey[K] {
 	if n := len(keys); n > 0 {

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -403,5 +405,97 @@ func TestKeySource(t *testing.T) {
 		if _, err := session.New(t.Context(), store, session.Config{KeySource: session.StaticKeys(keys...)}); err == nil {
 			t.Errorf("a source with %s passes", name)
 		}
+	}
+}
+
+// A request that is cut off does not spoil the look for the others.
+func TestCancelledRequestsDoNotSpoilTheLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.process()
+	if err := other.RotateNow(w.ctx, session.PurposeAccess, "test", true); err != nil {
+		t.Fatal(err)
+	}
+	_, tokens, err := other.Create(w.ctx, "user", session.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	cancel()
+	_, err = w.Verify(ctx, unknownToken(1), session.VerifyOptions{})
+	w.refused(err, session.ErrTryRefresh)
+	w.use(tokens.AccessToken)
+}
+
+// However many requests wait for a store that does not answer, it is asked once.
+func TestHangingStoreIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &hangingKeys{Store: memstore.New(nil)}
+		m, err := session.New(t.Context(), store, session.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.hang = true
+		time.Sleep(2 * time.Second)
+		began := time.Now()
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				if _, err := m.Verify(t.Context(), unknownToken(i), session.VerifyOptions{}); !errors.Is(err, session.ErrTryRefresh) {
+					t.Errorf("got %v, want ErrTryRefresh", err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); store.asked != 1 || took != session.DefaultStoreTimeout {
+			t.Errorf("the store was asked %d times, in %v; want once, in %v", store.asked, took, session.DefaultStoreTimeout)
+		}
+	})
+}
+
+type hangingKeys struct {
+	session.Store
+	hang  bool
+	asked int
+}
+
+func (s *hangingKeys) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
+	if !s.hang {
+		return s.Store.Keys(ctx)
+	}
+	s.asked++
+	<-ctx.Done()
+	return nil, time.Time{}, fmt.Errorf("%w: %w", session.ErrUnavailable, ctx.Err())
+}
+
+// A key of a kind that this version does not know, made by a later one, is left out, and the others are loaded.
+func TestKeysOfUnknownKindsAreLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	later, err := session.GenerateKey(session.PurposeAccess, session.HS256, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later.Sequence, later.Algorithm, later.ActivatesAt = 2, "ML-DSA-65", w.clock.Now().Add(time.Hour)
+	if err := w.store.InsertKey(w.ctx, later); err != nil {
+		t.Fatal(err)
+	}
+	next, err := session.GenerateKey(session.PurposeAccess, session.HS256, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Sequence, next.ActivatesAt = 3, w.clock.Now()
+	if err := w.store.InsertKey(w.ctx, next); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(2 * time.Minute)
+	token := w.login().AccessToken
+	if other := newWorld(t).login().AccessToken; token[:90] == other[:90] {
+		t.Fatal("headers do not differ by key")
+	}
+	header, err := base64.RawURLEncoding.DecodeString(strings.SplitN(token, ".", 2)[0])
+	if err != nil || !strings.Contains(string(header), next.ID) {
+		t.Errorf("the token is signed by %s, want %s", header, next.ID)
 	}
 }

@@ -1,29 +1,42 @@
 package session
 
 import (
-	"sync"
+	"context"
 	"sync/atomic"
 	"time"
 )
 
 // reloader runs a load now and then: one at a time, and not more often than it is told, however many callers ask.
 type reloader struct {
-	mu    sync.Mutex
-	tried time.Time
-	loads atomic.Uint64 // that succeeded
+	turn  chan struct{} // holds one token while a load is under way
+	ended time.Time     // the last load, whatever came of it
+	loads atomic.Uint64 // that have ended
 }
 
-// again runs load, unless that was tried less than pause ago or somebody else has done so while the caller waited.
-func (r *reloader) again(now func() time.Time, pause time.Duration, load func() error) {
+func newReloader() *reloader { return &reloader{turn: make(chan struct{}, 1)} }
+
+// again runs load, unless one has ended less than pause ago, or since the caller came. With wait it waits for one that is
+// under way, as long as ctx lasts; without, it leaves it at that.
+func (r *reloader) again(ctx context.Context, now func() time.Time, pause time.Duration, wait bool, load func()) {
 	seen := r.loads.Load()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := now()
-	if since := at.Sub(r.tried); r.loads.Load() != seen || since >= 0 && since < pause {
+	if wait {
+		select {
+		case r.turn <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+	} else {
+		select {
+		case r.turn <- struct{}{}:
+		default:
+			return
+		}
+	}
+	defer func() { <-r.turn }()
+	if since := now().Sub(r.ended); r.loads.Load() != seen || since >= 0 && since < pause {
 		return
 	}
-	r.tried = at
-	if load() == nil {
-		r.loads.Add(1)
-	}
+	load()
+	r.ended = now()
+	r.loads.Add(1)
 }

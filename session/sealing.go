@@ -112,8 +112,8 @@ func (c Config) seal(ctx context.Context, k Key) (Key, error) {
 	return k, nil
 }
 
-// errSealed marks errors of opening a key, which a start must not pass over.
-var errSealed = errors.New("signing key cannot be opened")
+// errSealed is a start with the wrong key-encryption key.
+var errSealed = fmt.Errorf("%w: KeyEncryption does not open the signing keys in the store", ErrInvalidConfig)
 
 // open returns the key with its material as it is used.
 func (c Config) open(ctx context.Context, k Key) (Key, error) {

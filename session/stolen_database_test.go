@@ -361,8 +361,8 @@ func TestI6SealedMaterialDoesNotMove(t *testing.T) {
 			access, refresh := d.of(session.PurposeAccess), d.of(session.PurposeRefresh)
 			move(&access, &refresh)
 			_, err := session.New(w.ctx, w.holding(access, refresh), w.cfg)
-			if err == nil || !strings.Contains(err.Error(), "cannot be opened") || !strings.Contains(err.Error(), access.ID) && !strings.Contains(err.Error(), refresh.ID) {
-				t.Errorf("got %v, want an error that says which key cannot be opened", err)
+			if !errors.Is(err, session.ErrInvalidConfig) || !strings.Contains(err.Error(), "KeyEncryption") || !strings.Contains(err.Error(), access.ID) && !strings.Contains(err.Error(), refresh.ID) {
+				t.Errorf("got %v, want ErrInvalidConfig that names KeyEncryption and the key", err)
 			}
 			w.process() // the rows as they were are good
 		})

@@ -36,6 +36,9 @@ type VerifierConfig struct {
 	Clock func() time.Time // default time.Now
 }
 
+// fetchTimeout bounds a fetch, also with a Client that has no timeout of its own.
+const fetchTimeout = 10 * time.Second
+
 // maxJWKS limits the size of a fetched key set, in bytes, and maxVerifierKeys the number of its keys.
 const (
 	maxJWKS         = 64 << 10
@@ -48,7 +51,7 @@ const (
 type Verifier struct {
 	cfg    VerifierConfig
 	keys   atomic.Pointer[publicKeys]
-	reload reloader
+	reload *reloader
 }
 
 // publicKeys is a key set by the header segments of its tokens.
@@ -61,6 +64,12 @@ type publicKeys struct {
 // the last ones serve. The error matches ErrInvalidConfig or ErrUnavailable.
 func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
 	orDefault(&cfg.AntiCSRF, AntiCSRFNone)
+	if cfg.AntiCSRF != AntiCSRFNone && cfg.AntiCSRF != AntiCSRFToken {
+		return nil, fmt.Errorf("%w: AntiCSRF is %q: it must be %q or %q", ErrInvalidConfig, cfg.AntiCSRF, AntiCSRFNone, AntiCSRFToken)
+	}
+	if cfg.JWKSURL != "" && len(cfg.Keys.Keys) > 0 {
+		return nil, fmt.Errorf("%w: JWKSURL and Keys are both given", ErrInvalidConfig)
+	}
 	orDefault(&cfg.MaxAge, 2*time.Minute)
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
@@ -71,9 +80,12 @@ func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
-	v := &Verifier{cfg: cfg}
+	v := &Verifier{cfg: cfg, reload: newReloader()}
 	if cfg.JWKSURL == "" {
 		keys, err := newPublicKeys(cfg.Keys)
+		if err == nil && len(keys.byHeader) == 0 {
+			err = errors.New("there are none")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: Keys: %w", ErrInvalidConfig, err)
 		}
@@ -86,7 +98,13 @@ func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
 	if cfg.MaxAge < time.Second {
 		return nil, fmt.Errorf("%w: MaxAge is %v: it must be at least 1s", ErrInvalidConfig, cfg.MaxAge)
 	}
-	return v, v.fetch(ctx)
+	if err := v.fetch(ctx); err != nil {
+		return nil, err
+	}
+	if len(v.keys.Load().byHeader) == 0 {
+		return nil, fmt.Errorf("%w: JWKSURL serves no key: does the service sign with EdDSA, ES256 or RS256?", ErrInvalidConfig)
+	}
+	return v, nil
 }
 
 // newPublicKeys reads a set. Keys of other kinds and for other uses are passed over, as RFC 7517, section 5, says.
@@ -100,15 +118,17 @@ func newPublicKeys(set JWKS) (*publicKeys, error) {
 			keys.byHeader[key.Header()] = key
 		}
 	}
-	if len(keys.byHeader) == 0 {
+	if len(keys.byHeader) == 0 && len(set.Keys) > 0 || set.Keys == nil {
 		return nil, errors.New("no public key of a kind that signs access tokens")
 	}
-	return keys, nil
+	return keys, nil // none at all is an answer, too: they were cut off
 }
 
 // fetch gets the key set and makes it the current one.
 func (v *Verifier) fetch(ctx context.Context) error {
 	fail := func(why string) error { return fmt.Errorf("fetch keys: %w: %s", ErrUnavailable, why) }
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.cfg.JWKSURL, http.NoBody)
 	if err != nil {
 		return fail("the URL is no good")
@@ -151,13 +171,14 @@ func maxAge(h http.Header, def time.Duration) time.Duration {
 }
 
 // fetchAgain fetches the keys if that was not tried a moment ago.
-func (v *Verifier) fetchAgain(ctx context.Context) {
+func (v *Verifier) fetchAgain(ctx context.Context, wait bool) {
 	if v.cfg.JWKSURL == "" {
 		return
 	}
-	// For all who wait, not for the one who happened to come first; the client's timeout bounds it.
-	ctx = context.WithoutCancel(ctx)
-	v.reload.again(v.cfg.Clock, unknownKeyPause, func() error { return v.fetch(ctx) })
+	v.reload.again(ctx, v.cfg.Clock, unknownKeyPause, wait, func() {
+		// For all who wait, not for the one who happened to come first. If it fails, the last keys serve.
+		_ = v.fetch(context.WithoutCancel(ctx))
+	})
 }
 
 // Verify checks an access token, as Manager.Verify does. The Session that it returns has no store: its operations on data
@@ -165,12 +186,12 @@ func (v *Verifier) fetchAgain(ctx context.Context) {
 func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
 	now := v.cfg.Clock()
 	if until := v.keys.Load().until; !until.IsZero() && !now.Before(until) {
-		v.fetchAgain(ctx)
+		v.fetchAgain(ctx, false) // by one request; the others go on
 	}
 	claims, err := accesstoken.Parse(accessToken, func(segment string) *accesstoken.Key {
 		key := v.keys.Load().byHeader[segment]
 		if key == nil && oursByForm(segment) {
-			v.fetchAgain(ctx)
+			v.fetchAgain(ctx, true)
 			key = v.keys.Load().byHeader[segment] // also if somebody else has just fetched
 		}
 		return key

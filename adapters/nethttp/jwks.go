@@ -20,7 +20,7 @@ func JWKSHandler(manager *session.Manager) http.Handler {
 			methodNotAllowed(w, "GET, HEAD")
 			return
 		}
-		set := manager.JWKS()
+		set := manager.JWKS(r.Context())
 		body, err := json.Marshal(set)
 		if err != nil {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)

@@ -212,7 +212,7 @@ func TestJWKSHandlerFollowsTheSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, kid := range kids(t, m) {
-			set := m.JWKS()
+			set := m.JWKS(t.Context())
 			set.Keys = slices.DeleteFunc(set.Keys, func(k session.JWK) bool { return k.KeyID != kid })
 			v, err := session.NewVerifier(t.Context(), session.VerifierConfig{Keys: set, Clock: s.clock})
 			if err != nil {

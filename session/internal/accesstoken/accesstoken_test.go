@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -58,7 +59,7 @@ func TestParseGivesBackWhatWasSigned(t *testing.T) {
 	k := testKey(t, "kid", 7)
 	for name, c := range map[string]Claims{
 		"everything": full(),
-		"least":      {Subject: "u", Session: "s", IssuedAt: now, ExpiresAt: now.Add(time.Second)},
+		"least":      {Subject: "u", Session: "s", IssuedAt: now, ExpiresAt: now.Add(time.Second), RefreshMark: [32]byte{1}},
 	} {
 		got, err := Parse(sign(t, k, c), only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now})
 		if err != nil || !reflect.DeepEqual(got, c) {
@@ -130,7 +131,7 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 	t.Parallel()
 	k := testKey(t, "kid", 7)
 	const header = `{"alg":"HS256","kid":"kid","typ":"watchword-access+jwt"}`
-	mark := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	mark := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
 	body := `{"sub":"u","sid":"s","iat":1760000000,"nbf":1760000000,"exp":1760000900,"rt":"` + mark + `"}`
 	want := Expected{Now: now}
 	if _, err := Parse(resign(header, body), only(k), want); err != nil {
@@ -160,6 +161,13 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 		"exp in floats":    strings.Replace(body, `1760000900`, `1.7600009e9`, 1),
 		"future nbf":       strings.Replace(body, `"nbf":1760000000`, `"nbf":1760000061`, 1),
 		"future iat":       strings.Replace(body, `"iat":1760000000`, `"iat":1760000061`, 1),
+		"duplicate sub":    strings.Replace(body, `{`, `{"sub":"root",`, 1),
+		"sub in capitals":  strings.Replace(body, `{`, `{"SUB":"root",`, 1),
+		"no rt":            strings.Replace(body, `,"rt":"`+mark+`"`, ``, 1),
+		"no sub":           strings.Replace(body, `"sub":"u",`, ``, 1),
+		"no iat":           strings.Replace(body, `"iat":1760000000,`, ``, 1),
+		"negative nbf":     strings.Replace(body, `"nbf":1760000000`, `"nbf":-1`, 1),
+		"invalid UTF-8":    strings.Replace(body, `"u"`, "\"\xff\"", 1),
 		"foreign iss":      strings.Replace(body, `{`, `{"iss":"x",`, 1),
 		"foreign aud":      strings.Replace(body, `{`, `{"aud":"x",`, 1),
 		"aud list":         strings.Replace(body, `{`, `{"aud":["api"],`, 1),
@@ -226,13 +234,14 @@ func FuzzClaims(f *testing.F) {
 	f.Add("\x00\u2028<", `" "`, int64(1), false)
 	k := testKey(f, "kid", 7)
 	f.Fuzz(func(t *testing.T, user, payload string, life int64, unconfirmed bool) {
-		if !json.Valid([]byte(payload)) || strings.TrimSpace(payload) != payload || strings.ToValidUTF8(user, "") != user ||
+		if !json.Valid([]byte(payload)) || strings.TrimSpace(payload) != payload || strings.ToValidUTF8(user, "") != user || user == "" ||
+			!utf8.ValidString(payload) ||
 			life <= 0 || life > 1<<40 {
 			return
 		}
 		c := Claims{
 			Subject: user, Session: "s", IssuedAt: now, ExpiresAt: now.Add(time.Duration(life) * time.Millisecond),
-			Unconfirmed: unconfirmed, Payload: json.RawMessage(payload),
+			Unconfirmed: unconfirmed, Payload: json.RawMessage(payload), RefreshMark: [32]byte{1},
 		}
 		token := sign(t, k, c)
 		got, err := Parse(token, only(k), Expected{Now: now})
