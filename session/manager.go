@@ -184,7 +184,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 		IssuedAt:       now,
 		AccessToken:    access,
 		AccessExpires:  claims.ExpiresAt,
-		RefreshExpires: now.Add(g.left),
+		RefreshExpires: now.Add(min(g.remaining, g.left)),
 		AntiCSRF:       claims.AntiCSRF,
 		ID:             generationID(mark),
 	}

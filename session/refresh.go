@@ -76,6 +76,10 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 	return nil, Tokens{}, fmt.Errorf("refresh session: %w: too many requests change it at once", ErrUnavailable)
 }
 
+// keptShare: a token that is confirmed by a refresh is sent again if it was handed out more than this part of the idle
+// lifetime ago. Cookies may end before their session by as much.
+const keptShare = 10
+
 // presented is an authentic refresh token together with its session's row.
 type presented struct {
 	token refreshtoken.Token
@@ -110,6 +114,9 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 			g.remaining = p.row.ExpiresAt.Sub(p.now)
 			return g, true, nil
 		}
+		// The session's end moves, and the client's copy of the token has to last as long. A late answer does no harm here:
+		// for a grace from now on there is no newer token that it could displace.
+		g.kept = p.now.Sub(p.row.HandedAt) < life.Idle/keptShare
 		won, err = m.store.Confirm(ctx, h, mark, nil, life)
 	case actMint:
 		next := m.succeed(&g, p.token, p.key, p.now)

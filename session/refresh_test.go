@@ -314,18 +314,30 @@ func TestTheftIsToldThoughTheThiefHangsUp(t *testing.T) {
 	w.expectTheft(err, session.TheftReuse)
 }
 
-// Clients keep the refresh token for as long as its session can live: it is the store that knows of idleness.
-func TestRefreshTokenIsKeptUntilTheAbsoluteEnd(t *testing.T) {
+// A refresh that confirms the presented token moves the session's end; a client that was away for long gets the token
+// again, so that its copy lasts as long, and one that was not gets none.
+func TestKeptTokenLastsAsLongAsTheSession(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	first := w.login()
-	if got := first.RefreshExpires.Sub(w.clock.Now()); got != session.DefaultAbsoluteLifetime {
-		t.Errorf("at the login: kept for %v, want %v", got, session.DefaultAbsoluteLifetime)
-	}
-	w.clock.advance(time.Hour)
-	second := w.refresh(first.RefreshToken)
-	if got := second.RefreshExpires.Sub(w.clock.Now()); got != session.DefaultAbsoluteLifetime-time.Hour {
-		t.Errorf("after an hour: kept for %v, want an hour less", got)
+	for away, again := range map[time.Duration]bool{time.Minute: false, 20 * 24 * time.Hour: true} {
+		w := newWorld(t)
+		first := w.login()
+		if got := first.RefreshExpires.Sub(w.clock.Now()); got != session.DefaultIdleLifetime {
+			t.Errorf("at the login: kept for %v, want %v", got, session.DefaultIdleLifetime)
+		}
+		w.clock.advance(time.Hour)
+		second := w.refresh(first.RefreshToken) // and its page is closed
+		w.clock.advance(away)
+		third := w.refresh(second.RefreshToken)
+		want := ""
+		if again {
+			want = second.RefreshToken
+		}
+		if third.RefreshToken != want {
+			t.Errorf("after %v: sent again %v, want %v", away, third.RefreshToken != "", again)
+		}
+		if got := third.RefreshExpires.Sub(w.clock.Now()); got != session.DefaultIdleLifetime {
+			t.Errorf("after %v: kept for %v, want %v", away, got, session.DefaultIdleLifetime)
+		}
 	}
 }
 

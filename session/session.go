@@ -82,7 +82,7 @@ type Tokens struct {
 	AccessToken    string
 	AccessExpires  time.Time
 	RefreshToken   string    // empty: the client keeps the one that it presented
-	RefreshExpires time.Time // when the session ends in any case; it ends before if nobody refreshes it for IdleLifetime
+	RefreshExpires time.Time // when the session ends if nobody refreshes it
 	AntiCSRF       string    // empty without AntiCSRFToken
 	// ID stands for the generation of refresh token: it changes when that does, and is no secret.
 	ID string
