@@ -117,7 +117,8 @@ type Store interface {
 	Confirm(ctx context.Context, h Handle, pending Mark, next *Successor, life Lifetimes) (bool, error)
 
 	// HandOut notes that the row's pending is handed out once more, where current and pending are the marks given:
-	// HandedAt = now, Handed + 1 if it counts, ExpiresAt moved. False: the condition did not hold.
+	// HandedAt = now, or a microsecond after what it was if that is later, Handed + 1 if it counts, ExpiresAt moved. False:
+	// the condition did not hold.
 	HandOut(ctx context.Context, h Handle, current, pending Mark, counts bool, life Lifetimes) (bool, error)
 
 	// Mint makes next the pending mark, where current, pending (zero: none) and HandedAt are those given: HandedAt = now,

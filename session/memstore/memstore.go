@@ -153,7 +153,11 @@ func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending 
 		if pending.IsZero() || r.Current != current || r.Pending != pending {
 			return false
 		}
-		r.HandedAt = now
+		if soonest := r.HandedAt.Add(time.Microsecond); now.Before(soonest) {
+			r.HandedAt = soonest
+		} else {
+			r.HandedAt = now
+		}
 		if counts {
 			r.Handed++
 		}

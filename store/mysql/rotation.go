@@ -15,7 +15,6 @@ import (
 //
 // Where the condition holds, at least one column gets another value (handed, handed_at or pending_mark), so that the
 // number of changed rows, which is what the driver reports without clientFoundRows, is the number of rows that matched.
-// (Two hand-outs that do not count, in one microsecond, are the exception: the second one is told to read again.)
 
 // alive is the condition under which any session is changed, and moved is how its end moves.
 const (
@@ -44,7 +43,7 @@ func (s *Store) Confirm(ctx context.Context, h session.Handle, pending session.M
 // HandOut implements session.Store.
 func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
 	n, err := s.exec(ctx, "hand out refresh token",
-		"UPDATE `{{prefix}}sessions` SET handed_at = {{now}}, handed = handed + IF(?, 1, 0),"+moved+
+		"UPDATE `{{prefix}}sessions` SET handed_at = GREATEST({{now}}, handed_at + 1), handed = handed + IF(?, 1, 0),"+moved+
 			" WHERE handle = UNHEX(?) AND current_mark = UNHEX(?) AND pending_mark = UNHEX(?)"+alive,
 		counts, micros(life.Idle), micros(life.Absolute), binary(h[:]), binary(current[:]), mark(pending))
 	return n > 0, err

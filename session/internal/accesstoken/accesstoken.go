@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -142,30 +144,47 @@ func Parse(token string, keys func(header string) *Key, want Expected) (Claims, 
 }
 
 // distinct reports whether no member of the claims stands there twice, in whatever case: encoding/json would take the last
-// one, and another reader the first. The token is authentic. Members that this version does not know are let be, for
-// deployments in which a later one runs as well.
+// one, and another reader the first. The token is authentic, and its claims are JSON. Members that this version does not
+// know are let be, for deployments in which a later one runs as well, but no claim of ours is spelt with capitals or
+// escapes.
 func distinct(rest string) bool {
 	segment, _, _ := strings.Cut(rest, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil || !utf8.Valid(raw) {
 		return false
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return false
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		name, err := dec.Token()
-		text, ok := name.(string)
-		var value json.RawMessage
-		if err != nil || !ok || seen[strings.ToLower(text)] || dec.Decode(&value) != nil {
-			return false
+	var (
+		names [][]byte
+		depth int
+		key   bool // a string at depth 1 would be a member's name
+	)
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '{', '[':
+			depth++
+			key = depth == 1
+		case '}', ']':
+			depth--
+		case ',':
+			key = depth == 1
+		case '"':
+			begin := i + 1
+			for i = begin; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+			if !key || depth != 1 {
+				continue
+			}
+			key = false
+			name := raw[begin:i]
+			if bytes.ContainsFunc(name, func(r rune) bool { return r == '\\' || unicode.IsUpper(r) }) ||
+				slices.ContainsFunc(names, func(n []byte) bool { return bytes.Equal(n, name) }) {
+				return false
+			}
+			names = append(names, name)
 		}
-		if lower := strings.ToLower(text); lower != text {
-			return false // no claim of ours has another spelling
-		}
-		seen[text] = true
 	}
 	return true
 }

@@ -137,6 +137,10 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 	if _, err := Parse(resign(header, body), only(k), want); err != nil {
 		t.Fatalf("the pattern of this test is wrong: %v", err)
 	}
+	later := strings.Replace(body, `"sid"`, `"x":{"y":["}",{"sub":"inner","sub":"\"}"}]},"later":"\"sub\":","sid"`, 1)
+	if _, err := Parse(resign(header, later), only(k), want); err != nil {
+		t.Errorf("claims of a later version are refused: %v", err)
+	}
 	for name, h := range map[string]string{
 		"typ JWT":    `{"alg":"HS256","kid":"kid","typ":"JWT"}`,
 		"no typ":     `{"alg":"HS256","kid":"kid"}`,
@@ -162,6 +166,8 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 		"future nbf":       strings.Replace(body, `"nbf":1760000000`, `"nbf":1760000061`, 1),
 		"future iat":       strings.Replace(body, `"iat":1760000000`, `"iat":1760000061`, 1),
 		"duplicate sub":    strings.Replace(body, `{`, `{"sub":"root",`, 1),
+		"escaped sub":      strings.Replace(body, `{`, `{"s\u0075b":"root",`, 1),
+		"sub after object": strings.Replace(body, `"sid"`, `"x":{"y":["}",{"sub":"in\\\"ner"}]},"sub":"root","sid"`, 1),
 		"sub in capitals":  strings.Replace(body, `{`, `{"SUB":"root",`, 1),
 		"no rt":            strings.Replace(body, `,"rt":"`+mark+`"`, ``, 1),
 		"no sub":           strings.Replace(body, `"sub":"u",`, ``, 1),
