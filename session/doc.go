@@ -3,9 +3,11 @@
 //
 // Start with New, over a Store: package memstore holds one for tests and single processes, module store/mysql one for
 // MySQL. Web applications use an adapter, such as adapters/nethttp, and touch the Manager only for what no request asks
-// for: Manager.RevokeUser after a password change, Manager.DeleteExpired from a job.
+// for: Manager.RevokeUser after a password change, Manager.DeleteExpired from a job. Services without a store verify access
+// tokens with a Verifier.
 //
 //	manager, err := session.New(ctx, store, session.Config{})
+//	go manager.Run(ctx) // rotates signing keys
 //	s, tokens, err := manager.Create(ctx, userID, session.CreateOptions{Payload: map[string]string{"role": "user"}})
 //	s, err := manager.Verify(ctx, accessToken, session.VerifyOptions{})
 //	s, tokens, err := manager.Refresh(ctx, refreshToken)
