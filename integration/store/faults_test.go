@@ -140,11 +140,12 @@ func TestI9KilledConnections(t *testing.T) {
 func TestNoDeadlockReachesACaller(t *testing.T) {
 	t.Parallel()
 	store := open(t, "", unlimited)
-	m := manager(t, store, session.Config{Grace: session.NoGrace, AccessLifetime: time.Second, IdleLifetime: 1001 * time.Millisecond})
+	m := manager(t, store, session.Config{Grace: session.NoGrace, StoreTimeout: time.Minute, AccessLifetime: time.Second, IdleLifetime: 1001 * time.Millisecond})
 	var workers sync.WaitGroup
 	var ops, cleaned atomic.Int64
 	check := func(what string, err error) {
-		if err != nil && !errors.Is(err, session.ErrUnauthorised) { // another worker ended it
+		// Another worker has ended it, or on a busy machine its access token is a second old.
+		if err != nil && !errors.Is(err, session.ErrUnauthorised) && !errors.Is(err, session.ErrTryRefresh) {
 			t.Errorf("%s: %v", what, err)
 		}
 		ops.Add(1)
