@@ -570,7 +570,7 @@ func signatures(v *victim) attack {
 func purposes(v *victim) attack {
 	refreshed := v.login()
 	for _, text := range []string{refreshed.AccessToken, v.good(), refreshed.RefreshToken + "A"} {
-		if _, _, err := v.Refresh(v.ctx, text); err != session.ErrUnauthorised { //nolint:errorlint // uniform: this very error, without any detail
+		if _, _, err := v.Refresh(v.ctx, text, session.RefreshOptions{}); err != session.ErrUnauthorised { //nolint:errorlint // uniform: this very error, without any detail
 			v.t.Errorf("refresh with %.20s: got %v, want ErrUnauthorised itself", text, err)
 		}
 	}
@@ -679,8 +679,8 @@ func TestUnknownRefreshKeyIDsCostOneLookPerSecond(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		binary.BigEndian.PutUint32(raw[1:], uint32(i))                                   // the key id
-		if _, _, err := w.Refresh(w.ctx, segment(raw)); err != session.ErrUnauthorised { //nolint:errorlint // uniform: this very error, without any detail
+		binary.BigEndian.PutUint32(raw[1:], uint32(i))                                                             // the key id
+		if _, _, err := w.Refresh(w.ctx, segment(raw), session.RefreshOptions{}); err != session.ErrUnauthorised { //nolint:errorlint // uniform: this very error, without any detail
 			t.Errorf("got %v, want ErrUnauthorised itself", err)
 		}
 		if ranked := w.RankRefreshTokens(w.ctx, []string{segment(raw), text}); len(ranked) != 0 {

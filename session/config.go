@@ -3,13 +3,9 @@ package session
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
-	"unicode/utf8"
-
-	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 )
 
 // Defaults of Config.
@@ -28,6 +24,11 @@ const (
 	DefaultMaxHandOuts  = 32
 	DefaultMaxDataBytes = 1 << 20
 	DefaultPage         = 100
+
+	DefaultFeedInterval    = time.Second
+	DefaultMaxFeedAge      = 30 * time.Second
+	DefaultEndingRetention = 30 * 24 * time.Hour
+	DefaultCleanupInterval = 10 * time.Minute
 )
 
 // NoGrace is the strict mode of Config.Grace: no crossing request is honoured, each refresh mints a new successor and
@@ -37,6 +38,12 @@ const NoGrace time.Duration = -1
 
 // NoRotation switches the scheduled rotation of keys off.
 const NoRotation time.Duration = -1
+
+// NoEndings keeps the record of a session's end only for as long as revocation needs it.
+const NoEndings time.Duration = -1
+
+// NoCleanup leaves Manager.Cleanup to the application.
+const NoCleanup time.Duration = -1
 
 // AntiCSRF says how a request proves that the client's own page sent it.
 type AntiCSRF string
@@ -53,10 +60,45 @@ const (
 // TheftPolicy says what becomes of a session whose refresh token was stolen.
 type TheftPolicy string
 
-// The theft policies. Under either the request that gave the thief away is refused with a TheftError.
+// The theft policies. Under each of them the request that gave the thief away is refused with a TheftError.
 const (
-	TheftRevoke TheftPolicy = "revoke" // end the session. The default
-	TheftReport TheftPolicy = "report" // call OnTheft and let the session live
+	TheftRevoke     TheftPolicy = "revoke"      // end the session. The default
+	TheftRevokeUser TheftPolicy = "revoke_user" // end all sessions of the user
+	TheftReport     TheftPolicy = "report"      // tell, and let the session live
+)
+
+// RevocationMode says when the access tokens of an ended session stop to pass. Processes that share a store should have
+// the same.
+type RevocationMode string
+
+// The revocation modes. In each of them no refresh succeeds once the session has ended.
+const (
+	// RevocationFeed has Manager.Run ask the store once in FeedInterval what was revoked, and costs a request nothing. The
+	// default, where the store keeps a feed.
+	RevocationFeed RevocationMode = "feed"
+	// RevocationStrict asks the store in each Verify: one read by primary key. While it does not answer, Verify gives
+	// ErrUnavailable.
+	RevocationStrict RevocationMode = "strict"
+	// RevocationOff lets access tokens live until they expire.
+	RevocationOff RevocationMode = "off"
+)
+
+// StaleFeedPolicy says what Verify makes of good access tokens while the feed cannot be read.
+type StaleFeedPolicy string
+
+// The policies for a stale feed. Either way it is logged, told as an event, and shown by Manager.Health.
+const (
+	StaleFeedAccept StaleFeedPolicy = "accept" // they pass, as with RevocationOff. The default: an outage logs nobody out
+	StaleFeedRefuse StaleFeedPolicy = "refuse" // they get ErrUnavailable
+)
+
+// LimitPolicy says what becomes of a session too many.
+type LimitPolicy string
+
+// The limit policies.
+const (
+	LimitEndOldest LimitPolicy = "end_oldest" // Create ends the user's oldest sessions. The default
+	LimitRefuse    LimitPolicy = "refuse"     // Create gives ErrSessionLimit
 )
 
 // Config says how sessions behave. The zero value of a field means its documented default.
@@ -97,6 +139,39 @@ type Config struct {
 	// runs within the request that was refused, with a context that does not end with it, and should return soon.
 	OnTheft func(context.Context, *TheftError)
 
+	// OnEvent is told of everything that happens to sessions, for an audit trail: one at a time, in order, outside of the
+	// requests, so that it may take its time. While it is busy up to 4096 events wait; see Event.Dropped. Manager.Run, when it
+	// ends, waits a little for those that are left.
+	OnEvent func(Event)
+
+	// Revocation says when the access tokens of an ended session stop to pass; default RevocationFeed if the store keeps a
+	// feed, else RevocationOff.
+	Revocation RevocationMode
+	// FeedInterval is how often the feed is read; default 1 s. An access token stops to pass that long after Revoke has
+	// returned, and as long as the store takes to answer.
+	FeedInterval time.Duration
+	// MaxFeedAge is how old what was last read may be before the feed counts as stale; default 30 s, at least twice
+	// FeedInterval.
+	MaxFeedAge time.Duration
+	StaleFeed  StaleFeedPolicy // default StaleFeedAccept
+	// OnFeedPoll is told of each reading of the feed, for metrics. It runs in Manager.Run and must return soon.
+	OnFeedPoll func(FeedPoll)
+
+	// EndingRetention is how long it is kept how a session ended; default 30 days. NoEndings: hardly longer than
+	// AccessLifetime.
+	EndingRetention time.Duration
+	// CleanupInterval is how often Manager.Run removes what is no longer needed; default 10 min. NoCleanup: never; see
+	// Manager.Cleanup.
+	CleanupInterval time.Duration
+
+	// Devices says what of a client's device is kept; default DeviceFull.
+	Devices DevicePolicy
+
+	// MaxSessions is how many sessions a user may have at once; zero: any number. OnLimit says what becomes of one too
+	// many; default LimitEndOldest.
+	MaxSessions int
+	OnLimit     LimitPolicy
+
 	// Algorithm signs access tokens; default HS256. To change it is a rotation: tokens of both verify meanwhile.
 	Algorithm Algorithm
 
@@ -123,6 +198,8 @@ type Config struct {
 
 	// Clock gives the process's time, for the time claims of access tokens; default time.Now.
 	Clock func() time.Time
+	// Sleep waits, or returns the context's error; default: a timer. Anything else is for tests.
+	Sleep func(context.Context, time.Duration) error
 	// Random gives the randomness of keys, handles and tokens; default crypto/rand.Reader. Anything else is for tests.
 	Random io.Reader
 }
@@ -156,11 +233,21 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.RefreshKeyRotation, DefaultRefreshKeyRotation)
 	orDefault(&c.KeyPropagation, DefaultKeyPropagation)
 	orDefault(&c.KeyPollInterval, DefaultKeyPollInterval)
+	orDefault(&c.FeedInterval, DefaultFeedInterval)
+	orDefault(&c.MaxFeedAge, max(DefaultMaxFeedAge, 2*c.FeedInterval))
+	orDefault(&c.StaleFeed, StaleFeedAccept)
+	orDefault(&c.EndingRetention, DefaultEndingRetention)
+	orDefault(&c.CleanupInterval, DefaultCleanupInterval)
+	orDefault(&c.Devices, DeviceFull)
+	orDefault(&c.OnLimit, LimitEndOldest)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.Sleep == nil {
+		c.Sleep = sleep
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
@@ -168,67 +255,15 @@ func (c Config) withDefaults() (Config, error) {
 	return c, c.validate()
 }
 
-const (
-	maxLifetime = 100 * 365 * 24 * time.Hour // keeps every sum of a time and a lifetime far from overflow
-	maxGrace    = 5 * time.Minute
-)
-
-func (c Config) validate() error {
-	refuse := func(field, why string, args ...any) error {
-		return fmt.Errorf("%w: %s %s", ErrInvalidConfig, field, fmt.Sprintf(why, args...))
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	switch {
-	case len(c.Issuer) > 256 || !utf8.ValidString(c.Issuer):
-		return refuse("Issuer", "is longer than 256 bytes, or no UTF-8")
-	case len(c.Audience) > 256 || !utf8.ValidString(c.Audience):
-		return refuse("Audience", "is longer than 256 bytes, or no UTF-8")
-	case c.AbsoluteLifetime >= time.Second && c.AbsoluteLifetime < c.AccessLifetime:
-		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than AccessLifetime (%v)", c.AbsoluteLifetime, c.AccessLifetime)
-	case c.AbsoluteLifetime < time.Second: // the longest first: the others' defaults give way to it
-		return refuse("AbsoluteLifetime", "is %v: it must be at least 1s", c.AbsoluteLifetime)
-	case c.IdleLifetime < time.Second:
-		return refuse("IdleLifetime", "is %v: it must be at least 1s", c.IdleLifetime)
-	case c.AccessLifetime < time.Second:
-		return refuse("AccessLifetime", "is %v: it must be at least 1s", c.AccessLifetime)
-	case c.IdleLifetime <= c.AccessLifetime:
-		return refuse("IdleLifetime", "is %v: it must be longer than AccessLifetime (%v), when clients refresh", c.IdleLifetime, c.AccessLifetime)
-	case c.AbsoluteLifetime < c.IdleLifetime:
-		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than IdleLifetime (%v)", c.AbsoluteLifetime, c.IdleLifetime)
-	case c.AbsoluteLifetime > maxLifetime:
-		return refuse("AbsoluteLifetime", "is %v: it must not be longer than %v", c.AbsoluteLifetime, maxLifetime)
-	case c.Grace < 0 && c.Grace != NoGrace:
-		return refuse("Grace", "is %v: it must be positive, or NoGrace for the strict mode", c.Grace)
-	case c.Grace > maxGrace:
-		return refuse("Grace", "is %v: it must not be longer than %v, since a thief has that long", c.Grace, maxGrace)
-	case c.MaxHandOuts < 2 || c.MaxHandOuts > 1<<20:
-		return refuse("MaxHandOuts", "is %d: it must be between 2 and %d", c.MaxHandOuts, 1<<20)
-	case c.StoreTimeout < 0:
-		return refuse("StoreTimeout", "is %v: it must be positive", c.StoreTimeout)
-	case c.MaxDataBytes < 0 || c.MaxDataBytes > 8<<20:
-		return refuse("MaxDataBytes", "is %d: it must be between 1 and %d", c.MaxDataBytes, 8<<20)
-	case c.AntiCSRF != AntiCSRFNone && c.AntiCSRF != AntiCSRFToken:
-		return refuse("AntiCSRF", "is %q: it must be %q or %q", c.AntiCSRF, AntiCSRFNone, AntiCSRFToken)
-	case c.Theft != TheftRevoke && c.Theft != TheftReport:
-		return refuse("Theft", "is %q: it must be %q or %q", c.Theft, TheftRevoke, TheftReport)
-	case !accesstoken.Supported(string(c.Algorithm)):
-		return refuse("Algorithm", "is %q: it must be HS256, HS512, EdDSA, ES256 or RS256", c.Algorithm)
-	case c.KeyPollInterval < time.Millisecond || c.KeyPollInterval > maxLifetime:
-		return refuse("KeyPollInterval", "is %v: it must be at least 1ms", c.KeyPollInterval)
-	case c.KeyPropagation < 2*c.KeyPollInterval || c.KeyPropagation > maxLifetime:
-		return refuse("KeyPropagation", "is %v: it must be at least twice KeyPollInterval (%v)", c.KeyPropagation, c.KeyPollInterval)
-	}
-	for _, r := range []struct {
-		field    string
-		rotation time.Duration
-	}{{"AccessKeyRotation", c.AccessKeyRotation}, {"RefreshKeyRotation", c.RefreshKeyRotation}} {
-		if r.rotation != NoRotation && (r.rotation < c.KeyPropagation || r.rotation > maxLifetime) {
-			return refuse(r.field, "is %v: it must be at least KeyPropagation (%v), or NoRotation", r.rotation, c.KeyPropagation)
-		}
-	}
-	if c.KeySource != nil && c.KeyEncryption != nil {
-		return refuse("KeyEncryption", "is for keys in the store, but KeySource gives them")
-	}
-	return nil
 }
 
 func (c Config) lifetimes() Lifetimes {

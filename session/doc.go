@@ -3,14 +3,15 @@
 //
 // Start with New, over a Store: package memstore holds one for tests and single processes, module store/mysql one for
 // MySQL. Web applications use an adapter, such as adapters/nethttp, and touch the Manager only for what no request asks
-// for: Manager.RevokeUser after a password change, Manager.DeleteExpired from a job. Services without a store verify access
+// for: Manager.RevokeUser after a password change, Manager.Run in the background. Services without a store verify access
 // tokens with a Verifier.
 //
 //	manager, err := session.New(ctx, store, session.Config{})
-//	go manager.Run(ctx) // rotates signing keys
+//	go manager.Run(ctx) // rotates signing keys, reads revocations, cleans up
 //	s, tokens, err := manager.Create(ctx, userID, session.CreateOptions{Payload: map[string]string{"role": "user"}})
 //	s, err := manager.Verify(ctx, accessToken, session.VerifyOptions{})
-//	s, tokens, err := manager.Refresh(ctx, refreshToken)
+//	s, tokens, err := manager.Refresh(ctx, refreshToken, session.RefreshOptions{})
+//	ended, err := manager.Revoke(ctx, s.Handle(), session.RevokeOptions{Reason: session.ReasonLogout})
 //
 // The rotation in short: a refresh answers with a successor of the presented token, but the old token is given up only
 // when the client has shown that the new one arrived, by using it or the access token that came with it. Until then the

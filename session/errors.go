@@ -19,6 +19,13 @@ var (
 	// cleared and nothing refreshed.
 	ErrAntiCSRF = errors.New("anti-csrf check failed")
 
+	// ErrReauthenticate: the session is good, but its user proved who they are longer ago than the request asks for; see
+	// VerifyOptions.MaxAuthAge. Nothing is cleared and nothing refreshed.
+	ErrReauthenticate = errors.New("the user has to prove who they are again")
+
+	// ErrSessionLimit: the user has as many sessions as Config.MaxSessions allows.
+	ErrSessionLimit = errors.New("too many sessions")
+
 	// ErrUnavailable: the store could not be asked, or its answer was lost, so that the outcome is unknown. Nothing is judged
 	// and nothing cleared. The operation may be repeated: a refresh, a verification and a revocation then have the outcome
 	// of having been done once; a creation may leave a session behind that nobody has tokens of; an update of data may get
@@ -37,6 +44,15 @@ var (
 	// ErrInvalidUserID: a user id is 1 to 128 characters of valid UTF-8.
 	ErrInvalidUserID = errors.New("invalid user id: it must be 1 to 128 characters of valid UTF-8")
 
+	// ErrInvalidLabel: a label is up to 64 printable characters of valid UTF-8.
+	ErrInvalidLabel = errors.New("invalid label: it must be up to 64 printable characters of valid UTF-8")
+
+	// ErrInvalidReason: an ending was to have a reason that is none of the constants.
+	ErrInvalidReason = errors.New("invalid reason")
+
+	// ErrInvalidPage: the limit of a page is negative.
+	ErrInvalidPage = errors.New("invalid page: its limit must not be negative")
+
 	// ErrInvalidJSON: payload or data is not one JSON value in UTF-8.
 	ErrInvalidJSON = errors.New("not a JSON value")
 
@@ -46,7 +62,7 @@ var (
 
 // The errors with which a Store answers, beside ErrUnavailable. The Manager translates them.
 var (
-	// ErrNotFound: no live session has this handle.
+	// ErrNotFound: there is no such session, live or ended, as the method has it.
 	ErrNotFound = errors.New("session not found")
 
 	// ErrDuplicate: a row with this key exists already.
@@ -65,12 +81,29 @@ const (
 	TheftShadow TheftKind = "shadow"
 )
 
-// TheftError reports that a refresh token is in two hands. It matches ErrUnauthorised. Under TheftRevoke the session
-// has been ended when it is returned.
+// EndedError says that a session has ended, to a client that held good tokens of it. It matches ErrUnauthorised.
+type EndedError struct {
+	Handle Handle
+	Reason Reason // empty: there is no record of it (any more)
+}
+
+// Error names the session, never a token.
+func (e *EndedError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("session %s has ended", e.Handle)
+	}
+	return fmt.Sprintf("session %s has ended (%s)", e.Handle, e.Reason)
+}
+
+// Is makes an ended session match ErrUnauthorised.
+func (e *EndedError) Is(target error) bool { return target == ErrUnauthorised }
+
+// TheftError reports that a refresh token is in two hands. It matches ErrUnauthorised. Unless Config.Theft is TheftReport
+// the session has been ended when it is returned.
 type TheftError struct {
 	Handle Handle
 	UserID string
-	Kind   TheftKind
+	Theft
 }
 
 // Error names the session, never a token.

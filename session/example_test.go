@@ -35,14 +35,15 @@ func Example() {
 	fmt.Println(s.UserID(), payload.Role)
 
 	// Logged out: no refresh succeeds any more.
-	if _, err := s.Revoke(ctx); err != nil {
+	if _, err := s.Revoke(ctx, session.RevokeOptions{}); err != nil {
 		panic(err)
 	}
-	_, _, err = manager.Refresh(ctx, tokens.RefreshToken)
-	fmt.Println(err)
+	_, _, err = manager.Refresh(ctx, tokens.RefreshToken, session.RefreshOptions{})
+	var ended *session.EndedError
+	fmt.Println(errors.As(err, &ended), ended.Reason, errors.Is(err, session.ErrUnauthorised))
 	// Output:
 	// alice admin
-	// unauthorised
+	// true logout true
 }
 
 // A refresh token that the client has replaced, and used the new one, is a copy in somebody else's hands.
@@ -63,7 +64,7 @@ func ExampleManager_Refresh() {
 	}
 
 	now = now.Add(15 * time.Minute)
-	_, second, err := manager.Refresh(ctx, first.RefreshToken)
+	_, second, err := manager.Refresh(ctx, first.RefreshToken, session.RefreshOptions{})
 	if err != nil {
 		panic(err)
 	}
@@ -72,7 +73,7 @@ func ExampleManager_Refresh() {
 	}
 
 	now = now.Add(15 * time.Minute)
-	_, _, err = manager.Refresh(ctx, first.RefreshToken)
+	_, _, err = manager.Refresh(ctx, first.RefreshToken, session.RefreshOptions{})
 	var theft *session.TheftError
 	fmt.Println(errors.As(err, &theft), errors.Is(err, session.ErrUnauthorised))
 	// Output:

@@ -112,24 +112,32 @@ func (s *watchedStore) change(call string, f func() (bool, error)) (bool, error)
 	return ok, nil
 }
 
-func (s *watchedStore) Confirm(ctx context.Context, h session.Handle, pending session.Mark, next *session.Successor, life session.Lifetimes) (bool, error) {
-	return s.change("Confirm", func() (bool, error) { return s.Store.Confirm(ctx, h, pending, next, life) })
+func (s *watchedStore) Confirm(ctx context.Context, h session.Handle, pending session.Mark, next *session.Successor, renewal session.Renewal) (bool, error) {
+	return s.change("Confirm", func() (bool, error) { return s.Store.Confirm(ctx, h, pending, next, renewal) })
 }
 
-func (s *watchedStore) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
-	return s.change("HandOut", func() (bool, error) { return s.Store.HandOut(ctx, h, current, pending, counts, life) })
+func (s *watchedStore) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, renewal session.Renewal) (bool, error) {
+	return s.change("HandOut", func() (bool, error) { return s.Store.HandOut(ctx, h, current, pending, counts, renewal) })
 }
 
-func (s *watchedStore) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, life session.Lifetimes) (bool, error) {
-	return s.change("Mint", func() (bool, error) { return s.Store.Mint(ctx, h, current, pending, handedAt, next, life) })
+func (s *watchedStore) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, renewal session.Renewal) (bool, error) {
+	return s.change("Mint", func() (bool, error) { return s.Store.Mint(ctx, h, current, pending, handedAt, next, renewal) })
 }
 
-func (s *watchedStore) Delete(ctx context.Context, h session.Handle) (bool, error) {
-	return s.change("Delete", func() (bool, error) { return s.Store.Delete(ctx, h) })
+func (s *watchedStore) End(ctx context.Context, h session.Handle, end session.End) (bool, error) {
+	return s.change("End", func() (bool, error) { return s.Store.End(ctx, h, end) })
 }
 
 func (s *watchedStore) SetData(ctx context.Context, h session.Handle, old, next session.Version, data []byte) (bool, error) {
 	return s.change("SetData", func() (bool, error) { return s.Store.SetData(ctx, h, old, next, data) })
+}
+
+func (s *watchedStore) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
+	if err := s.enter("Revocations"); err != nil {
+		return nil, time.Time{}, err
+	}
+	entries, now, err := s.Store.Revocations(ctx, since, limit)
+	return entries, now, s.leave("Revocations", err)
 }
 
 // world is one deployment under virtual time.
@@ -179,7 +187,7 @@ func (w *world) login() session.Tokens {
 
 func (w *world) refresh(token string) session.Tokens {
 	w.t.Helper()
-	_, tokens, err := w.Refresh(w.ctx, token)
+	_, tokens, err := w.Refresh(w.ctx, token, session.RefreshOptions{})
 	if err != nil {
 		w.t.Fatalf("Refresh: %v", err)
 	}

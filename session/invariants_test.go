@@ -52,29 +52,29 @@ func TestI7AmbiguityIsSafe(t *testing.T) {
 			return w.rotate(first)
 		}},
 		{"refresh, handing out again", []string{"Get", "HandOut"}, func(w *world, first session.Tokens) error {
-			_, lost, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, lost, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			if err != nil {
 				return err
 			}
-			_, again, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, again, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			if err == nil && again.RefreshToken != lost.RefreshToken {
 				err = errors.New("another successor was handed out")
 			}
 			return err
 		}},
 		{"refresh, confirming", []string{"Get", "Confirm"}, func(w *world, first session.Tokens) error {
-			_, second, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, second, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			if err != nil {
 				return err
 			}
-			_, kept, err := w.Refresh(w.ctx, second.RefreshToken)
+			_, kept, err := w.Refresh(w.ctx, second.RefreshToken, session.RefreshOptions{})
 			if err == nil && kept.RefreshToken != "" {
 				err = errors.New("a token that was just confirmed was replaced")
 			}
 			return err
 		}},
 		{"first use", []string{"Confirm", "Get"}, func(w *world, first session.Tokens) error {
-			_, second, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, second, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			if err != nil {
 				return err
 			}
@@ -84,11 +84,11 @@ func TestI7AmbiguityIsSafe(t *testing.T) {
 			w.clock.advance(time.Minute)
 			return w.rotate(second)
 		}},
-		{"revoke", []string{"Delete"}, func(w *world, first session.Tokens) error {
-			if _, err := w.Revoke(w.ctx, w.handle(first.AccessToken)); err != nil {
+		{"revoke", []string{"End"}, func(w *world, first session.Tokens) error {
+			if _, err := w.Revoke(w.ctx, w.handle(first.AccessToken), session.RevokeOptions{}); err != nil {
 				return err
 			}
-			if _, _, err := w.Refresh(w.ctx, first.RefreshToken); !errors.Is(err, session.ErrUnauthorised) || isTheft(err) {
+			if _, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnauthorised) || isTheft(err) {
 				return fmt.Errorf("refresh of a revoked session: %w", err)
 			}
 			return nil
@@ -139,7 +139,7 @@ func TestI7AmbiguityIsSafe(t *testing.T) {
 
 // rotate refreshes, uses what came, and refreshes again.
 func (w *world) rotate(tokens session.Tokens) error {
-	_, second, err := w.Refresh(w.ctx, tokens.RefreshToken)
+	_, second, err := w.Refresh(w.ctx, tokens.RefreshToken, session.RefreshOptions{})
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (w *world) rotate(tokens session.Tokens) error {
 	if second.RefreshToken == "" {
 		second.RefreshToken = tokens.RefreshToken // kept
 	}
-	_, third, err := w.Refresh(w.ctx, second.RefreshToken)
+	_, third, err := w.Refresh(w.ctx, second.RefreshToken, session.RefreshOptions{})
 	if err == nil && third.RefreshToken == "" {
 		err = errors.New("no rotation a minute after the last")
 	}
@@ -164,8 +164,8 @@ func TestI7TheftIsToldThoughTheAnswerIsLost(t *testing.T) {
 		w := newWorld(t, strict)
 		first := w.login()
 		w.use(w.refresh(first.RefreshToken).AccessToken)
-		w.store.setFault(cutOnce("Delete", after))
-		_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+		w.store.setFault(cutOnce("End", after))
+		_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 		w.expectTheft(err, session.TheftReuse)
 	}
 }
@@ -183,13 +183,13 @@ func TestI9OutageLogsNobodyOut(t *testing.T) {
 	}
 	w.use(first.AccessToken)
 	for _, token := range []string{first.RefreshToken, second.RefreshToken} {
-		_, _, err := w.Refresh(w.ctx, token)
+		_, _, err := w.Refresh(w.ctx, token, session.RefreshOptions{})
 		w.refused(err, session.ErrUnavailable)
 		if errors.Is(err, session.ErrUnauthorised) {
 			t.Errorf("an outage was taken for an end: %v", err)
 		}
 	}
-	_, err := w.Revoke(w.ctx, w.handle(first.AccessToken))
+	_, err := w.Revoke(w.ctx, w.handle(first.AccessToken), session.RevokeOptions{})
 	w.refused(err, session.ErrUnavailable)
 	w.store.setFault(nil)
 	if _, renewed := w.use(second.AccessToken).Renewed(); !renewed {
@@ -222,7 +222,7 @@ func TestI8GarbageIsFree(t *testing.T) {
 		own.RefreshToken+"\n", own.RefreshToken[:60]+"\r\n"+own.RefreshToken[62:], strings.Repeat("A", len(own.RefreshToken)),
 		strings.Repeat("A", 9<<10), strings.Repeat("\x00", 135), "Bearer "+own.RefreshToken)
 	for _, token := range refresh {
-		_, _, err := w.Refresh(w.ctx, token)
+		_, _, err := w.Refresh(w.ctx, token, session.RefreshOptions{})
 		if err != session.ErrUnauthorised { //nolint:errorlint // uniform: this very error, without any detail
 			t.Errorf("refresh with %.40q: got %v, want ErrUnauthorised itself", token, err)
 		}
@@ -285,15 +285,15 @@ func TestI4RevokedStaysRevoked(t *testing.T) {
 	operations := map[string]func(w *world, first, second session.Tokens) (session.Tokens, error){
 		"minting": func(w *world, first, _ session.Tokens) (session.Tokens, error) {
 			w.clock.advance(time.Minute)
-			_, tokens, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, tokens, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			return tokens, err
 		},
 		"handing out": func(w *world, first, _ session.Tokens) (session.Tokens, error) {
-			_, tokens, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, tokens, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			return tokens, err
 		},
 		"confirming": func(w *world, _, second session.Tokens) (session.Tokens, error) {
-			_, tokens, err := w.Refresh(w.ctx, second.RefreshToken)
+			_, tokens, err := w.Refresh(w.ctx, second.RefreshToken, session.RefreshOptions{})
 			return tokens, err
 		},
 		"first use": func(w *world, _, second session.Tokens) (session.Tokens, error) {
@@ -326,13 +326,13 @@ func TestI4RevokedStaysRevoked(t *testing.T) {
 					var got answer
 					select {
 					case <-g.reached:
-						if was, err := w.Revoke(w.ctx, h); err != nil || !was {
+						if was, err := w.Revoke(w.ctx, h, session.RevokeOptions{}); err != nil || !was {
 							t.Errorf("Revoke: got %v, %v", was, err)
 						}
 						close(g.open)
 						got = <-done
 					case got = <-done: // the operation has no such point
-						if _, err := w.Revoke(w.ctx, h); err != nil {
+						if _, err := w.Revoke(w.ctx, h, session.RevokeOptions{}); err != nil {
 							t.Errorf("Revoke: %v", err)
 						}
 					}
@@ -347,7 +347,7 @@ func TestI4RevokedStaysRevoked(t *testing.T) {
 						if token == "" {
 							continue
 						}
-						_, _, err := w.Refresh(w.ctx, token)
+						_, _, err := w.Refresh(w.ctx, token, session.RefreshOptions{})
 						w.refused(err, session.ErrUnauthorised)
 					}
 					if _, err := w.Lookup(w.ctx, h); !errors.Is(err, session.ErrUnauthorised) {
@@ -362,12 +362,12 @@ func TestI4RevokedStaysRevoked(t *testing.T) {
 // After a revocation no access token is good for longer than one that was out already.
 func TestI4RenewalDoesNotOutliveTheToken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(cfg *session.Config) { cfg.Revocation = session.RevocationOff })
 	first := w.login()
 	w.clock.advance(time.Minute)
 	second := w.refresh(first.RefreshToken)
 	h := w.handle(second.AccessToken)
-	if _, err := w.Revoke(w.ctx, h); err != nil {
+	if _, err := w.Revoke(w.ctx, h, session.RevokeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.advance(session.DefaultAccessLifetime - time.Minute)
@@ -388,7 +388,7 @@ func TestI4FirstUseAfterRevocation(t *testing.T) {
 	h := w.handle(first.AccessToken)
 	w.clock.advance(time.Minute)
 	second := w.refresh(first.RefreshToken)
-	if _, err := w.Revoke(w.ctx, h); err != nil {
+	if _, err := w.Revoke(w.ctx, h, session.RevokeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.Verify(w.ctx, second.AccessToken, session.VerifyOptions{})
@@ -406,7 +406,7 @@ func TestOperationsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	frozen.frozen = true
-	_, _, err = m.Refresh(w.ctx, first.RefreshToken)
+	_, _, err = m.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.refused(err, session.ErrUnavailable)
 	w.refused(err, context.DeadlineExceeded)
 }

@@ -17,6 +17,7 @@ import (
 type keychain struct {
 	cfg    Config
 	store  Store
+	events *events
 	ring   atomic.Pointer[keyring]
 	reload *reloader
 }
@@ -26,8 +27,8 @@ const unknownKeyPause = time.Second
 
 // openKeychain loads the keys and makes the first of each purpose where the store has none. Of any number of processes
 // that start at once one inserts a key, and the others read it.
-func openKeychain(ctx context.Context, store Store, cfg Config) (*keychain, error) {
-	k := &keychain{cfg: cfg, store: store, reload: newReloader()}
+func openKeychain(ctx context.Context, store Store, cfg Config, events *events) (*keychain, error) {
+	k := &keychain{cfg: cfg, store: store, events: events, reload: newReloader()}
 	keys, now, err := k.read(ctx)
 	if err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (k *keychain) use(keys []Key, now time.Time) error {
 		}
 	}
 	ring.loadedAt = k.cfg.Clock()
-	ring.ahead = now.Sub(ring.loadedAt)
+	ring.storeNow = now
 	k.ring.Store(ring)
 	return nil
 }
@@ -139,8 +140,11 @@ func (k *keychain) keepUp(ctx context.Context) {
 	}
 }
 
-// now is the store's clock, as far as this process knows.
-func (k *keychain) now() time.Time { return k.cfg.Clock().Add(k.ring.Load().ahead) }
+// now is the store's clock, as far as this process knows: as of the last load, and as much as its own has moved since.
+func (k *keychain) now() time.Time {
+	ring := k.ring.Load()
+	return ring.storeNow.Add(k.cfg.Clock().Sub(ring.loadedAt))
+}
 
 // accessSigner returns the key that signs access tokens now.
 func (k *keychain) accessSigner() *accesstoken.Key {
@@ -193,6 +197,16 @@ func (k *keychain) refreshKey(ctx context.Context) func(refreshtoken.KeyID) *ref
 	}
 }
 
+// lostRefreshKey finds the key of a refresh token among those that were cut off, or returns nil. What it authenticates is good
+// for nothing but to say so.
+func (k *keychain) lostRefreshKey(id refreshtoken.KeyID) *refreshtoken.Key {
+	known := k.ring.Load().refresh[id]
+	if known == nil || known.cutOff.IsZero() || k.now().Before(known.cutOff) {
+		return nil
+	}
+	return known.key
+}
+
 // insert makes a key and adds it to the store; that another process was faster is no error.
 func (k *keychain) insert(ctx context.Context, purpose KeyPurpose, sequence int, activatesAt time.Time) error {
 	key, err := GenerateKey(purpose, k.cfg.Algorithm, k.cfg.Random)
@@ -210,6 +224,7 @@ func (k *keychain) insert(ctx context.Context, purpose KeyPurpose, sequence int,
 	default:
 		k.cfg.Logger.InfoContext(ctx, "signing key published", "kid", key.ID, "purpose", purpose,
 			"sequence", sequence, "algorithm", strings.TrimPrefix(key.Algorithm, "HKDF-"), "activates_at", activatesAt)
+		k.events.emit(Event{Kind: EventKeyRotated, KeyID: key.ID, Purpose: purpose})
 	}
 	return nil
 }

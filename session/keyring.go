@@ -19,9 +19,9 @@ type keyring struct {
 	accessSigners  []*ringKey[*accesstoken.Key] // by sequence
 	refreshSigners []*ringKey[*refreshtoken.Key]
 
-	keys     []Key         // what it was made from
-	loadedAt time.Time     // by the process's clock
-	ahead    time.Duration // how far the store's clock is ahead of the process's
+	keys     []Key     // what it was made from
+	loadedAt time.Time // by the process's clock, when the store had answered
+	storeNow time.Time // by the store's, before that
 }
 
 // ringKey is a key with its schedule, by the store's clock.

@@ -99,7 +99,7 @@ func (k *keychain) removeExpired(ctx context.Context, keys []Key, now time.Time)
 // Config.KeyPropagation, and nobody notices. With compromised, every key of the purpose is cut off: tokens that they have
 // signed are refused here at once, and by each process as soon as it has looked, which Manager.Run does every
 // Config.KeyPollInterval. After PurposeAccess clients refresh, and their sessions go on; after PurposeRefresh everybody
-// has to log in again.
+// has to log in again: all sessions end, with ReasonKeyCompromise, as by RevokeAll.
 //
 // It may be repeated after ErrUnavailable. With a KeySource it fails: that is where the keys are.
 func (m *Manager) RotateNow(ctx context.Context, purpose KeyPurpose, reason string, compromised bool) error {
@@ -110,16 +110,30 @@ func (m *Manager) RotateNow(ctx context.Context, purpose KeyPurpose, reason stri
 	if k.cfg.KeySource != nil {
 		return errors.New("rotate keys: they are the KeySource's")
 	}
-	ctx, cancel := m.storeContext(ctx)
+	if err := k.rotate(ctx, purpose, reason, compromised); err != nil {
+		return fmt.Errorf("rotate keys: %w", err)
+	}
+	if !compromised || purpose != PurposeRefresh {
+		return nil
+	}
+	if _, err := m.RevokeAll(ctx, RevokeOptions{Reason: ReasonKeyCompromise}); err != nil {
+		return fmt.Errorf("rotate keys: the keys are cut off, but RevokeAll has to be repeated: %w", err)
+	}
+	return nil
+}
+
+// rotate makes a new key now, and with compromised cuts all others of its purpose off.
+func (k *keychain) rotate(ctx context.Context, purpose KeyPurpose, reason string, compromised bool) error {
+	ctx, cancel := context.WithTimeout(ctx, k.cfg.StoreTimeout)
 	defer cancel()
 	k.cfg.Logger.WarnContext(ctx, "signing keys are rotated ahead of schedule", "purpose", purpose, "reason", reason, "compromised", compromised)
 	keys, now, err := k.load(ctx)
 	if err != nil {
-		return fmt.Errorf("rotate keys: %w", err)
+		return err
 	}
 	newest := newestOf(keys, purpose)
 	if newest == nil {
-		return fmt.Errorf("rotate keys: the store holds no %s key", purpose)
+		return fmt.Errorf("the store holds no %s key", purpose)
 	}
 	activatesAt := now.Add(k.cfg.KeyPropagation)
 	if compromised {
@@ -128,7 +142,7 @@ func (m *Manager) RotateNow(ctx context.Context, purpose KeyPurpose, reason stri
 		return nil // a successor is on its way
 	}
 	if err := k.insert(ctx, purpose, newest.Sequence+1, activatesAt); err != nil {
-		return fmt.Errorf("rotate keys: %w", err)
+		return err
 	}
 	if compromised {
 		// The new key first, so that there is always one that signs; what another process has published meanwhile stays.
@@ -137,12 +151,10 @@ func (m *Manager) RotateNow(ctx context.Context, purpose KeyPurpose, reason stri
 				continue
 			}
 			if _, err := k.store.RetireKey(ctx, key.ID); err != nil {
-				return fmt.Errorf("rotate keys: cut off key %s: %w", key.ID, err)
+				return fmt.Errorf("cut off key %s: %w", key.ID, err)
 			}
 		}
 	}
-	if _, _, err := k.load(ctx); err != nil {
-		return fmt.Errorf("rotate keys: %w", err)
-	}
-	return nil
+	_, _, err = k.load(ctx)
+	return err
 }

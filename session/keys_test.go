@@ -110,7 +110,7 @@ func rotateSilently(t *testing.T, algorithm session.Algorithm, maxClients int) {
 		}
 		for _, c := range clients {
 			if rng.IntN(c.rarely) == 0 {
-				_, tokens, err := pick().Refresh(ctx, c.refresh)
+				_, tokens, err := pick().Refresh(ctx, c.refresh, session.RefreshOptions{})
 				fail("refresh", err)
 				refreshed++
 				c.refresh = cmp.Or(tokens.RefreshToken, c.refresh)
@@ -253,7 +253,7 @@ func TestRotateNow(t *testing.T) {
 		refused(a, first.AccessToken)
 		time.Sleep(session.DefaultKeyPollInterval)
 		refused(b, first.AccessToken)
-		_, second, err := b.Refresh(ctx, first.RefreshToken) // the session survives
+		_, second, err := b.Refresh(ctx, first.RefreshToken, session.RefreshOptions{}) // the session survives
 		if err != nil {
 			t.Fatalf("refresh after access keys were cut off: %v", err)
 		}
@@ -263,11 +263,11 @@ func TestRotateNow(t *testing.T) {
 		if err := b.RotateNow(ctx, session.PurposeRefresh, "leaked", true); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := b.Refresh(ctx, second.RefreshToken); !errors.Is(err, session.ErrUnauthorised) {
+		if _, _, err := b.Refresh(ctx, second.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnauthorised) {
 			t.Errorf("refresh after refresh keys were cut off: got %v, want ErrUnauthorised", err)
 		}
 		time.Sleep(session.DefaultKeyPollInterval)
-		if _, _, err := a.Refresh(ctx, second.RefreshToken); !errors.Is(err, session.ErrUnauthorised) {
+		if _, _, err := a.Refresh(ctx, second.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnauthorised) {
 			t.Errorf("refresh after refresh keys were cut off, elsewhere: got %v, want ErrUnauthorised", err)
 		}
 		_, third, err := a.Create(ctx, "user", session.CreateOptions{})
@@ -275,7 +275,7 @@ func TestRotateNow(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if _, _, err := b.Refresh(ctx, third.RefreshToken); err != nil {
+		if _, _, err := b.Refresh(ctx, third.RefreshToken, session.RefreshOptions{}); err != nil {
 			t.Errorf("a session that began afterwards: %v", err)
 		}
 		if err := a.RotateNow(ctx, "both", "", true); err == nil {
@@ -356,7 +356,7 @@ func TestI9KeysSurviveAnOutage(t *testing.T) {
 		if _, err := n.Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{}); err != nil {
 			t.Errorf("verify: %v", err)
 		}
-		if _, _, err := n.Refresh(t.Context(), tokens.RefreshToken); err != nil {
+		if _, _, err := n.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); err != nil {
 			t.Errorf("refresh: %v", err)
 		}
 		n.stop()
@@ -392,7 +392,7 @@ func TestKeySource(t *testing.T) {
 	if _, err := managers[1].Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := managers[1].Refresh(t.Context(), tokens.RefreshToken); err != nil {
+	if _, _, err := managers[1].Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); err != nil {
 		t.Error(err)
 	}
 	if keys, _, err := store.Keys(t.Context()); err != nil || len(keys) != 0 {

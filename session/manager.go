@@ -21,6 +21,8 @@ type Manager struct {
 	keys      *keychain
 	confirmed *confirmations
 	refreshes *coalescer
+	events    *events
+	feed      *feed // nil without RevocationFeed
 }
 
 // New makes a Manager over a store whose schema is in place, and makes the store's first signing keys if there are none.
@@ -33,20 +35,33 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.StoreTimeout)
-	defer cancel()
-	keys, err := openKeychain(ctx, store, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return &Manager{
+	m := &Manager{
 		store:     store,
-		cfg:       cfg,
 		policy:    policy{grace: cfg.Grace, handOuts: cfg.MaxHandOuts},
-		keys:      keys,
 		confirmed: newConfirmations(),
 		refreshes: newCoalescer(),
-	}, nil
+		events:    &events{hook: cfg.OnEvent, clock: cfg.Clock, logger: cfg.Logger},
+	}
+	bounded, cancel := context.WithTimeout(ctx, cfg.StoreTimeout)
+	defer cancel()
+	if m.keys, err = openKeychain(bounded, store, cfg, m.events); err != nil {
+		return nil, err
+	}
+	if cfg.Revocation == "" || cfg.Revocation == RevocationFeed {
+		m.feed, err = openFeed(ctx, store, cfg, m.events)
+		switch {
+		case err == nil:
+			cfg.Revocation = RevocationFeed
+		case errors.Is(err, errors.ErrUnsupported) && cfg.Revocation == "":
+			cfg.Revocation, m.feed = RevocationOff, nil
+		case errors.Is(err, errors.ErrUnsupported):
+			return nil, fmt.Errorf("%w: Revocation is %q, but the store keeps no feed", ErrInvalidConfig, cfg.Revocation)
+		default:
+			return nil, err
+		}
+	}
+	m.cfg = cfg
+	return m, nil
 }
 
 // AntiCSRF returns the configured mode, for adapters.
@@ -64,6 +79,10 @@ type CreateOptions struct {
 	Payload any
 	// Data stays in the store: any value that encoding/json encodes, or a json.RawMessage, whose bytes are kept.
 	Data any
+	// Device is what the request shows of the client. Adapters fill it in.
+	Device Device
+	// Label is a name for the session in the user's list: up to 64 printable characters.
+	Label string
 	// MaxAccessToken is the length of the longest access token that the client's transport can carry, in bytes; zero:
 	// 8192, which is the longest that Verify looks at.
 	MaxAccessToken int
@@ -71,11 +90,14 @@ type CreateOptions struct {
 
 // Create starts a session for a user who has just proved who they are, and returns what the client gets to hold.
 //
-// The errors match ErrInvalidUserID, ErrInvalidJSON, ErrTooLarge or ErrUnavailable. No session is left behind by the
-// first three.
+// The errors match ErrInvalidUserID, ErrInvalidLabel, ErrInvalidJSON, ErrTooLarge, ErrSessionLimit or ErrUnavailable. Only the
+// last may leave a session behind.
 func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions) (*Session, Tokens, error) {
 	if !validUserID(userID) {
 		return nil, Tokens{}, ErrInvalidUserID
+	}
+	if !validLabel(opts.Label) {
+		return nil, Tokens{}, ErrInvalidLabel
 	}
 	payload, err := encodePayload(opts.Payload)
 	if err != nil {
@@ -95,13 +117,17 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
 	}
 	m.keys.keepUp(ctx)
+	storeTime := m.storeTime() // before the session is there, so that nothing that ends it is older
 	signer, _ := m.keys.refreshSigner(m.keys.now())
 	refresh, err := refreshtoken.New(signer, handle, m.cfg.Random)
 	if err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
 	}
 
-	grant := grant{handle: handle, userID: userID, payload: payload, refresh: refresh, key: signer, at: now, left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime}
+	grant := grant{
+		handle: handle, userID: userID, payload: payload, refresh: refresh, key: signer, at: now, storeTime: storeTime, authAt: now,
+		left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime,
+	}
 	s, tokens, err := m.issue(grant)
 	if err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
@@ -110,18 +136,31 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 		return nil, Tokens{}, err
 	}
 	row := NewRow{
-		Handle: handle, UserID: userID, Current: refresh.Mark(), Payload: payload,
-		Data: data, DataVersion: version, Lifetimes: m.cfg.lifetimes(),
+		Handle: handle, UserID: userID, Current: refresh.Mark(), Device: m.cfg.device(opts.Device), Label: opts.Label,
+		Payload: payload, Data: data, DataVersion: version, Lifetimes: m.cfg.lifetimes(),
 	}
-	if err := m.insert(ctx, row); err != nil {
+	if err := m.insertWithinLimit(ctx, row); err != nil {
 		return nil, Tokens{}, fmt.Errorf("create session: %w", err)
 	}
+	m.events.emit(Event{Kind: EventCreated, Handle: handle, UserID: userID, Device: row.Device})
 	return s, tokens, nil
 }
 
 // laterExtra is what a later token of the session may be longer by than its first, in bytes: the unc claim, a fraction in
-// exp, and an anti-CSRF token, should that be switched on.
-const laterExtra = 20 + 43
+// exp, an anti-CSRF token, should that be switched on, and the store's time, should that not be known at first.
+const laterExtra = 20 + 43 + len(`,"sat":1760000000000`)
+
+// storeTime is a moment by the store's clock that is not after now; zero: that clock is not known.
+func (m *Manager) storeTime() time.Time {
+	switch {
+	case m.feed != nil:
+		return m.feed.storeNow()
+	case m.cfg.KeySource != nil:
+		return time.Time{}
+	default:
+		return m.keys.now()
+	}
+}
 
 // fits refuses a payload with which a later token of the session would be too long.
 func fits(accessToken string, limit int) error {
@@ -157,6 +196,8 @@ type grant struct {
 	unconfirmed bool              // refresh is not known to have arrived
 	kept        bool              // refresh is the token that the client presented
 	at          time.Time         // by this process's clock
+	storeTime   time.Time         // by the store's, not after; zero: not known
+	authAt      time.Time         // when the user last proved who they are, by this process's clock
 	remaining   time.Duration     // from then until the session ends if nobody refreshes it
 	left        time.Duration     // from then until it ends in any case
 }
@@ -170,6 +211,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience,
 		Subject: g.userID, Session: g.handle.String(),
 		IssuedAt: now, ExpiresAt: now.Add(min(m.cfg.AccessLifetime, g.remaining, g.left)),
+		StoreTime: g.storeTime, AuthTime: g.authAt,
 		RefreshMark: mark, Unconfirmed: g.unconfirmed,
 		Payload: g.payload,
 	}
@@ -191,7 +233,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 	if !g.kept {
 		tokens.RefreshToken = g.refresh.String()
 	}
-	return &Session{manager: m, handle: g.handle, userID: g.userID, payload: g.payload, expires: claims.ExpiresAt}, tokens, nil
+	return &Session{manager: m, handle: g.handle, userID: g.userID, payload: g.payload, expires: claims.ExpiresAt, authAt: g.authAt, mark: mark}, tokens, nil
 }
 
 // generationID makes the public id of a generation from its mark, so that it is the same however often that generation

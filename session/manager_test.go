@@ -74,7 +74,7 @@ func TestCreateRefusesBadInput(t *testing.T) {
 		if _, _, err := w.Create(w.ctx, id, session.CreateOptions{}); !errors.Is(err, session.ErrInvalidUserID) {
 			t.Errorf("user id %s: got %v, want ErrInvalidUserID", name, err)
 		}
-		if _, err := w.RevokeUser(w.ctx, id); !errors.Is(err, session.ErrInvalidUserID) {
+		if _, err := w.RevokeUser(w.ctx, id, session.RevokeOptions{}); !errors.Is(err, session.ErrInvalidUserID) {
 			t.Errorf("RevokeUser %s: got %v, want ErrInvalidUserID", name, err)
 		}
 		if _, err := w.Sessions(w.ctx, id, session.Page{}); !errors.Is(err, session.ErrInvalidUserID) {
@@ -240,7 +240,7 @@ func TestData(t *testing.T) {
 	if _, err := s.SetData(w.ctx, json.RawMessage("{")); !errors.Is(err, session.ErrInvalidJSON) {
 		t.Errorf("SetData of no JSON: got %v", err)
 	}
-	if _, err := s.Revoke(w.ctx); err != nil {
+	if _, err := s.Revoke(w.ctx, session.RevokeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Data(w.ctx)
@@ -354,35 +354,35 @@ func TestSessionsAndRevocation(t *testing.T) {
 	if err != nil || info.RefreshedAt != w.clock.Now() || info.UserID != "user" {
 		t.Errorf("Lookup after a refresh: got %v, %v", info, err)
 	}
-	if n, err := w.RevokeOthers(w.ctx, "user", infos[0].Handle); err != nil || n != 2 {
+	if n, err := w.RevokeOthers(w.ctx, "user", infos[0].Handle, session.RevokeOptions{}); err != nil || n != 2 {
 		t.Errorf("RevokeOthers: got %d, %v, want 2", n, err)
 	}
-	if was, err := w.Revoke(w.ctx, infos[0].Handle); err != nil || !was {
+	if was, err := w.Revoke(w.ctx, infos[0].Handle, session.RevokeOptions{}); err != nil || !was {
 		t.Errorf("Revoke: got %v, %v", was, err)
 	}
-	if was, err := w.Revoke(w.ctx, infos[0].Handle); err != nil || was {
+	if was, err := w.Revoke(w.ctx, infos[0].Handle, session.RevokeOptions{}); err != nil || was {
 		t.Errorf("Revoke again: got %v, %v", was, err)
 	}
 	for range 1500 { // more than one batch
 		w.login()
 	}
-	if n, err := w.RevokeUser(w.ctx, "user"); err != nil || n != 1500 {
+	if n, err := w.RevokeUser(w.ctx, "user", session.RevokeOptions{}); err != nil || n != 1500 {
 		t.Errorf("RevokeUser: got %d, %v, want 1500", n, err)
 	}
 }
 
-func TestDeleteExpired(t *testing.T) {
+func TestCleanupEndsExpiredSessions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for range 1200 {
 		w.login()
 	}
 	w.clock.advance(session.DefaultIdleLifetime - time.Microsecond)
-	if n, err := w.DeleteExpired(w.ctx); err != nil || n != 0 {
-		t.Errorf("one tick before the end: got %d, %v, want 0", n, err)
+	if cleaned, err := w.Cleanup(w.ctx); err != nil || cleaned != (session.Cleaned{}) {
+		t.Errorf("one tick before the end: got %v, %v, want nothing", cleaned, err)
 	}
 	w.clock.advance(time.Microsecond)
-	if n, err := w.DeleteExpired(w.ctx); err != nil || n != 1200 {
-		t.Errorf("at the end: got %d, %v, want 1200", n, err)
+	if cleaned, err := w.Cleanup(w.ctx); err != nil || cleaned != (session.Cleaned{Expired: 1200}) {
+		t.Errorf("at the end: got %v, %v, want 1200 expired", cleaned, err)
 	}
 }

@@ -18,28 +18,37 @@ const maxLost = 2
 // maxAttempts bounds how often one refresh reads the row anew because another one changed it. Every lost race moves the row towards a state that is answered without a race.
 const maxAttempts = 8
 
+// RefreshOptions are the options of Refresh.
+type RefreshOptions struct {
+	// Device is what the request shows of the client. Adapters fill it in.
+	Device Device
+}
+
 // Refresh exchanges a refresh token for a new pair. If the RefreshToken that it returns is empty, the client keeps the
 // one that it presented; a transport must not send it again, since a late response would put an old token back.
 //
 // The errors match ErrUnauthorised: the token is no good, or the session has ended (a *TheftError, too, matches this);
 // ErrUnavailable: the store did not answer, nothing is lost, repeat the call; ErrTryRefresh: the token crossed with
 // another refresh in a way that only the client's newest token can sort out.
-func (m *Manager) Refresh(ctx context.Context, refreshToken string) (*Session, Tokens, error) {
+func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts RefreshOptions) (*Session, Tokens, error) {
 	token, key, err := refreshtoken.Open(refreshToken, m.keys.refreshKey(ctx))
 	if err != nil {
+		if lost, _, err := refreshtoken.Open(refreshToken, m.keys.lostRefreshKey); err == nil {
+			return nil, Tokens{}, &EndedError{Handle: lost.Handle(), Reason: ReasonKeyCompromise}
+		}
 		return nil, Tokens{}, ErrUnauthorised
 	}
 	waiting, cancel := m.storeContext(ctx)
 	defer cancel()
 	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
-		s, tokens, err := m.refresh(ctx, token, key)
+		s, tokens, err := m.refresh(ctx, token, key, m.cfg.device(opts.Device))
 		return answer{s, tokens, err}
 	})
 	return a.session, a.tokens, a.err
 }
 
 // refresh is Refresh for an authentic token that was signed by key.
-func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key) (*Session, Tokens, error) {
+func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key, device Device) (*Session, Tokens, error) {
 	m.keys.keepUp(ctx)
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
@@ -49,16 +58,16 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 		row, now, getErr := m.store.Get(ctx, token.Handle())
 		switch {
 		case errors.Is(getErr, ErrNotFound):
-			return nil, Tokens{}, ErrUnauthorised
+			return nil, Tokens{}, m.gone(ctx, token.Handle())
 		case getErr != nil:
 			return nil, Tokens{}, fmt.Errorf("refresh session: %w", getErr)
 		case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
-			return nil, Tokens{}, ErrUnauthorised // the lifetime was shortened after the row was written
+			return nil, Tokens{}, m.outlived(ctx, row)
 		}
-		p := presented{token: token, key: key, row: row, now: now, at: at}
+		p := presented{token: token, key: key, row: row, now: now, at: at, device: device}
 		decided := m.policy.decide(row, token.Mark(), now)
 		if decided.action == actTheft {
-			return nil, Tokens{}, m.theft(ctx, row, decided.kind)
+			return nil, Tokens{}, m.theft(ctx, p, decided.kind)
 		}
 		g, won, stepErr := m.step(ctx, p, decided)
 		switch {
@@ -70,6 +79,10 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 		case stepErr != nil:
 			return nil, Tokens{}, stepErr
 		case won:
+			if decided.confirm {
+				m.events.emit(Event{Kind: EventConfirmed, Handle: row.Handle, UserID: row.UserID, Device: device})
+			}
+			m.events.emit(Event{Kind: EventRefreshed, Handle: row.Handle, UserID: row.UserID, Device: device})
 			return m.issue(g)
 		}
 	}
@@ -82,21 +95,29 @@ const keptShare = 10
 
 // presented is an authentic refresh token together with its session's row.
 type presented struct {
-	token refreshtoken.Token
-	key   *refreshtoken.Key // that signed token
-	row   Row
-	now   time.Time // the store's
-	at    time.Time // this process's, a little earlier
+	token  refreshtoken.Token
+	key    *refreshtoken.Key // that signed token
+	row    Row
+	now    time.Time // the store's
+	at     time.Time // this process's, a little earlier
+	device Device
 }
 
 // step carries out a decision. It reports false when another request changed the row in between.
 func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, bool, error) {
 	var (
 		h, life = p.row.Handle, m.cfg.lifetimes()
+		renewal = Renewal{Lifetimes: life, Device: p.device}
 		mark    = Mark(p.token.Mark())
-		g       = grant{
+		authAt  = p.row.AuthAt
+	)
+	if d.confirm && !p.row.PendingAuthAt.IsZero() {
+		authAt = p.row.PendingAuthAt
+	}
+	var (
+		g = grant{
 			handle: h, userID: p.row.UserID, payload: p.row.Payload,
-			refresh: p.token, key: p.key,
+			refresh: p.token, key: p.key, storeTime: p.now, authAt: p.at.Add(authAt.Sub(p.now)),
 			at: p.at, left: p.row.CreatedAt.Add(life.Absolute).Sub(p.now), remaining: life.Idle,
 		}
 		won bool
@@ -117,19 +138,19 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		// The session's end moves, and the client's copy of the token has to last as long. A late answer does no harm here:
 		// for a grace from now on there is no newer token that it could displace.
 		g.kept = p.now.Sub(p.row.HandedAt) < life.Idle/keptShare
-		won, err = m.store.Confirm(ctx, h, mark, nil, life)
+		won, err = m.store.Confirm(ctx, h, mark, nil, renewal)
 	case actMint:
 		next := m.succeed(&g, p.token, p.key, p.now)
 		if d.confirm {
-			won, err = m.store.Confirm(ctx, h, mark, &next, life)
+			won, err = m.store.Confirm(ctx, h, mark, &next, renewal)
 		} else {
-			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, p.row.HandedAt, next, life)
+			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, p.row.HandedAt, next, renewal)
 		}
 	case actHandOut:
 		if m.succeed(&g, p.token, p.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
 			return g, false, errLineage
 		}
-		won, err = m.store.HandOut(ctx, h, mark, p.row.Pending, d.counts, life)
+		won, err = m.store.HandOut(ctx, h, mark, p.row.Pending, d.counts, renewal)
 	case actNewest:
 		current := m.succeed(&g, p.token, p.key, p.row.CurrentAt)
 		g.unconfirmed = false
@@ -143,16 +164,17 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		if m.succeed(&g, g.refresh, g.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
 			return g, false, errLineage
 		}
-		won, err = m.store.HandOut(ctx, h, p.row.Current, p.row.Pending, true, life)
+		won, err = m.store.HandOut(ctx, h, p.row.Current, p.row.Pending, true, renewal)
 	case actTheft:
 		panic("session: theft is not a step")
 	}
 	return g, won, err
 }
 
-// errLineage: a successor that the row names cannot be made again from its predecessor, since it was signed with another
-// key than the schedule says: keys were cut off meanwhile. The client's newest token may be good.
-var errLineage = fmt.Errorf("%w: the successor's key is gone", ErrTryRefresh)
+// errLineage: a successor that the row names cannot be made again from its predecessor, since Reauthenticated has made it, or
+// since it was signed with another key than the schedule says: keys were cut off meanwhile. The client's newest token may be
+// good.
+var errLineage = fmt.Errorf("%w: the newest token cannot be made from this one", ErrTryRefresh)
 
 // succeed replaces the grant's refresh token by the successor of token at a moment.
 func (m *Manager) succeed(g *grant, token refreshtoken.Token, own *refreshtoken.Key, moment time.Time) Successor {
@@ -162,42 +184,16 @@ func (m *Manager) succeed(g *grant, token refreshtoken.Token, own *refreshtoken.
 	return Successor{Mark: g.refresh.Mark(), MintedAt: moment}
 }
 
-// theft ends the session, as configured, and tells the hook once: of several requests that find the same theft, the one
-// whose deletion counted.
-//
-// None of it ends with the request: whoever presents a stolen token could hang up to keep it quiet.
-func (m *Manager) theft(ctx context.Context, row Row, kind TheftKind) error {
-	ctx = context.WithoutCancel(ctx)
-	bounded, cancel := m.storeContext(ctx)
-	defer cancel()
-	theft := &TheftError{Handle: row.Handle, UserID: row.UserID, Kind: kind}
-	mine := true
-	if m.cfg.Theft == TheftRevoke {
-		deleted, err := m.store.Delete(bounded, row.Handle)
-		lost := errors.Is(err, ErrUnavailable)
-		if lost {
-			deleted, err = m.store.Delete(bounded, row.Handle)
-		}
-		if err != nil {
-			return fmt.Errorf("end stolen session: %w", err)
-		}
-		// After a lost answer a missing row is most likely our own deletion: better told twice than never.
-		mine = deleted || lost
-	}
-	if mine && m.cfg.OnTheft != nil {
-		m.cfg.OnTheft(ctx, theft)
-	}
-	return theft
-}
-
-// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each
-// session, the session first that began last, without asking the store for any. A client whose cookie jar holds several of one name sends them all;
-// an older one must not be taken for a thief's.
+// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each session, the
+// session first that began last, and last of all those whose key was cut off, without asking the store for any. A client
+// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's.
 func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
-	var tokens []refreshtoken.Token
+	var tokens, lost []refreshtoken.Token
 	for _, c := range candidates {
 		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey(ctx)); err == nil {
 			tokens = append(tokens, t)
+		} else if t, _, err := refreshtoken.Open(c, m.keys.lostRefreshKey); err == nil {
+			lost = append(lost, t)
 		}
 	}
 	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
@@ -206,7 +202,7 @@ func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []
 	})
 	var ranked []string
 	seen := map[Handle]bool{}
-	for _, t := range tokens {
+	for _, t := range append(tokens, lost...) {
 		if !seen[t.Handle()] {
 			seen[t.Handle()] = true
 			ranked = append(ranked, t.String())

@@ -17,9 +17,9 @@ func TestTheftAfterUseOfTheSuccessor(t *testing.T) {
 	first := w.login()
 	second := w.refresh(first.RefreshToken)
 	w.use(second.AccessToken) // the client has the successor
-	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.expectTheft(err, session.TheftReuse)
-	_, _, err = w.Refresh(w.ctx, second.RefreshToken)
+	_, _, err = w.Refresh(w.ctx, second.RefreshToken, session.RefreshOptions{})
 	w.refused(err, session.ErrUnauthorised)
 	if isTheft(err) || len(w.thefts) != 1 {
 		t.Errorf("got error %v and %d alarms, want one alarm for one theft", err, len(w.thefts))
@@ -32,7 +32,7 @@ func TestTheftAfterRefreshWithTheSuccessor(t *testing.T) {
 	first := w.login()
 	second := w.refresh(first.RefreshToken)
 	w.refresh(second.RefreshToken)
-	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.expectTheft(err, session.TheftReuse)
 }
 
@@ -84,7 +84,7 @@ func TestSameSuccessorIsHandedOutAgain(t *testing.T) {
 	w.clock.advance(time.Minute)
 	a := w.refresh(first.RefreshToken)
 	w.clock.advance(session.DefaultGrace)
-	_, b, err := other.Refresh(w.ctx, first.RefreshToken)
+	_, b, err := other.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	if err != nil || a.RefreshToken == "" || a.RefreshToken != b.RefreshToken || a.ID != b.ID {
 		t.Fatalf("two refreshes that crossed got different successors (%v)", err)
 	}
@@ -111,7 +111,7 @@ func TestPreviousWithinGraceGetsTheNewest(t *testing.T) {
 		t.Errorf("its access token counts as unconfirmed")
 	}
 	w.clock.advance(time.Microsecond)
-	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.expectTheft(err, session.TheftReuse)
 }
 
@@ -121,12 +121,12 @@ func TestShadowIsTheft(t *testing.T) {
 	first := w.login()
 	for i := range 32 {
 		w.clock.advance(session.DefaultGrace + time.Second)
-		if _, _, err := w.Refresh(w.ctx, first.RefreshToken); err != nil {
+		if _, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{}); err != nil {
 			t.Fatalf("hand-out %d: %v", i+1, err)
 		}
 	}
 	w.clock.advance(session.DefaultGrace + time.Second)
-	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.expectTheft(err, session.TheftShadow)
 }
 
@@ -136,7 +136,7 @@ func TestTheftReportOnly(t *testing.T) {
 	first := w.login()
 	second := w.refresh(first.RefreshToken)
 	w.use(second.AccessToken)
-	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.expectTheft(err, session.TheftReuse)
 	w.refresh(second.RefreshToken)
 }
@@ -149,7 +149,7 @@ func TestTheftTellsTheHookOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			if _, _, err := w.Refresh(w.ctx, first.RefreshToken); !errors.Is(err, session.ErrUnauthorised) {
+			if _, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnauthorised) {
 				t.Errorf("got %v, want a refusal", err)
 			}
 		})
@@ -175,7 +175,7 @@ func TestI1ParallelRefreshesShareTheWork(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range tokens {
 		wg.Go(func() {
-			_, got, err := w.Refresh(w.ctx, first.RefreshToken)
+			_, got, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 			if err != nil {
 				t.Errorf("refresh %d: %v", i, err)
 			}
@@ -205,7 +205,7 @@ func TestLifetimesEnd(t *testing.T) {
 		w.clock.advance(time.Hour - time.Microsecond)
 		second := w.refresh(first.RefreshToken)
 		w.clock.advance(time.Hour)
-		_, _, err := w.Refresh(w.ctx, second.RefreshToken)
+		_, _, err := w.Refresh(w.ctx, second.RefreshToken, session.RefreshOptions{})
 		w.refused(err, session.ErrUnauthorised)
 		if isTheft(err) {
 			t.Errorf("an expired session was called stolen: %v", err)
@@ -231,7 +231,7 @@ func TestLifetimesEnd(t *testing.T) {
 		w.clock.advance(30 * time.Second)
 		_, err := w.Verify(w.ctx, last.AccessToken, session.VerifyOptions{})
 		w.refused(err, session.ErrTryRefresh)
-		_, _, err = w.Refresh(w.ctx, last.RefreshToken)
+		_, _, err = w.Refresh(w.ctx, last.RefreshToken, session.RefreshOptions{})
 		w.refused(err, session.ErrUnauthorised)
 	})
 	t.Run("absolute, shortened afterwards", func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestLifetimesEnd(t *testing.T) {
 		w.cfg.AbsoluteLifetime, w.cfg.IdleLifetime = 2*time.Hour, time.Hour
 		shorter := w.process()
 		w.clock.advance(2 * time.Hour)
-		_, _, err := shorter.Refresh(w.ctx, first.RefreshToken)
+		_, _, err := shorter.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 		w.refused(err, session.ErrUnauthorised)
 	})
 	t.Run("first use does not revive", func(t *testing.T) { // defect 1 of the original
@@ -257,7 +257,7 @@ func TestLifetimesEnd(t *testing.T) {
 		if err == nil {
 			t.Errorf("an access token outlived its session")
 		}
-		_, _, err = w.Refresh(w.ctx, second.RefreshToken)
+		_, _, err = w.Refresh(w.ctx, second.RefreshToken, session.RefreshOptions{})
 		w.refused(err, session.ErrUnauthorised)
 		if _, err := w.Lookup(w.ctx, w.handleOf(first)); !errors.Is(err, session.ErrUnauthorised) {
 			t.Errorf("Lookup of the expired session: got %v, want ErrUnauthorised", err)
@@ -288,7 +288,7 @@ func TestI1BurstIsNoTheft(t *testing.T) {
 	w.clock.advance(time.Minute)
 	for i := range 200 {
 		m := []*session.Manager{w.Manager, other}[i%2]
-		if _, _, err := m.Refresh(w.ctx, first.RefreshToken); err != nil {
+		if _, _, err := m.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{}); err != nil {
 			t.Fatalf("refresh %d of a burst: %v", i+1, err)
 		}
 		w.clock.advance(session.DefaultGrace / 4 / 200)
@@ -310,7 +310,7 @@ func TestTheftIsToldThoughTheThiefHangsUp(t *testing.T) {
 		}
 		return nil
 	})
-	_, _, err := w.Refresh(ctx, first.RefreshToken)
+	_, _, err := w.Refresh(ctx, first.RefreshToken, session.RefreshOptions{})
 	w.expectTheft(err, session.TheftReuse)
 }
 
@@ -353,7 +353,7 @@ func TestLostAnswersAreFew(t *testing.T) {
 		}
 		return nil
 	})
-	_, _, err := w.Refresh(w.ctx, first.RefreshToken)
+	_, _, err := w.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	w.refused(err, session.ErrUnavailable)
 	if calls := w.store.total(); calls["Mint"] != 2 {
 		t.Errorf("store calls: got %v, want two attempts to write", calls)
@@ -371,7 +371,7 @@ func TestRankRefreshTokensUnderClockSkew(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.advance(time.Minute)
-	_, second, err := ahead.Refresh(w.ctx, first.RefreshToken)
+	_, second, err := ahead.Refresh(w.ctx, first.RefreshToken, session.RefreshOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,6 +69,9 @@ func (p policy) decideCurrent(row Row, now time.Time) decision {
 		return decision{action: actTheft, kind: TheftShadow}
 	case row.Pending.IsZero():
 		return decision{action: actMint}
+	case !row.PendingAuthAt.IsZero() && p.within(now, row.HandedAt, 1):
+		// The successor was given to a user who proved again who they are, and to nobody else.
+		return decision{action: actKeep}
 	case !p.within(now, row.HandedAt, 1):
 		return decision{action: actMint}
 	case p.within(now, row.PendingAt, maxPendingAge):

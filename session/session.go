@@ -15,7 +15,9 @@ type Session struct {
 	payload json.RawMessage
 
 	expires time.Time // of the access token
-	renewed *Tokens   // the access token without unc, when verification confirmed it
+	authAt  time.Time
+	mark    Mark    // of the refresh token that came with it
+	renewed *Tokens // the access token without unc, when verification confirmed it
 }
 
 // Handle returns the session's public identifier.
@@ -33,6 +35,10 @@ func (s *Session) RawPayload() json.RawMessage { return s.payload }
 
 // AccessExpires returns when the access token expires, by this process's clock.
 func (s *Session) AccessExpires() time.Time { return s.expires }
+
+// AuthTime returns when the user last proved who they are, to the second, by this process's clock: at the session's beginning,
+// or when Manager.Reauthenticated was called.
+func (s *Session) AuthTime() time.Time { return s.authAt }
 
 // Renewed returns what is to replace the client's access token, if there is anything: the same token, no longer marked
 // as unconfirmed. Of the Tokens only the access token is set.
@@ -67,13 +73,22 @@ func (s *Session) UpdateData(ctx context.Context, version Version, v any) (Versi
 	return s.manager.UpdateData(ctx, s.handle, version, v)
 }
 
-// Revoke ends the session in the store; see Manager.Revoke. It does not touch the client's tokens: HTTP adapters have a
-// Logout that does both.
-func (s *Session) Revoke(ctx context.Context) (bool, error) {
+// SetPayload replaces the payload from the next refresh on; see Manager.SetPayload.
+func (s *Session) SetPayload(ctx context.Context, v any) error {
+	if s.manager == nil {
+		return ErrNoStore
+	}
+	return s.manager.SetPayload(ctx, s.handle, v, PayloadOptions{})
+}
+
+// Revoke ends the session in the store, with ReasonLogout unless the options say otherwise; see Manager.Revoke. It does not
+// touch the client's tokens: HTTP adapters have a Logout that does both.
+func (s *Session) Revoke(ctx context.Context, opts RevokeOptions) (bool, error) {
 	if s.manager == nil {
 		return false, ErrNoStore
 	}
-	return s.manager.Revoke(ctx, s.handle)
+	orDefault(&opts.Reason, ReasonLogout)
+	return s.manager.Revoke(ctx, s.handle, opts)
 }
 
 // Tokens is what a client gets to hold. Never log it. Times are by this process's clock.
@@ -86,23 +101,4 @@ type Tokens struct {
 	AntiCSRF       string    // empty without AntiCSRFToken
 	// ID stands for the generation of refresh token: it changes when that does, and is no secret.
 	ID string
-}
-
-// Info describes a session to its user or to an administrator.
-type Info struct {
-	Handle      Handle
-	UserID      string
-	CreatedAt   time.Time // by the store's clock, as the others
-	RefreshedAt time.Time // the last refresh that gave out a new token; CreatedAt before the first
-	ExpiresAt   time.Time // if nobody refreshes it until then
-}
-
-func (r Row) info() Info {
-	return Info{
-		Handle:      r.Handle,
-		UserID:      r.UserID,
-		CreatedAt:   r.CreatedAt,
-		RefreshedAt: later(later(r.CurrentAt, r.RotatedAt), r.HandedAt),
-		ExpiresAt:   r.ExpiresAt,
-	}
 }

@@ -115,14 +115,18 @@ func (d dump) thief(t *testing.T) thief {
 func micros(at time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())) }
 
 // token puts an authentic MAC under any secret.
-func (th thief) token(h session.Handle, at time.Time, secret []byte) string {
-	raw := slices.Concat([]byte{1}, th.id, h[:], micros(at), secret)
+func (th thief) token(row session.Row, at time.Time, secret []byte) string {
+	return th.seal(row.Handle, row.Generation, at, secret)
+}
+
+func (th thief) seal(h session.Handle, generation int, at time.Time, secret []byte) string {
+	raw := slices.Concat([]byte{1}, th.id, h[:], binary.BigEndian.AppendUint32(nil, uint32(generation)), micros(at), secret)
 	return segment(append(raw, sum("HS256", th.mac, string(raw))...))
 }
 
 // successor derives the successor of a token.
-func (th thief) successor(of string, h session.Handle, at time.Time) string {
-	return th.token(h, at, sum("HS256", th.derive, of+string(micros(at))))
+func (th thief) successor(of string, row session.Row, at time.Time) string {
+	return th.seal(row.Handle, row.Generation+1, at, sum("HS256", th.derive, of+string(micros(at))))
 }
 
 // TestI6NoRefreshTokenFromTheTables: a thief with all tables cannot make a refresh token that passes, sealed or not: what
@@ -152,7 +156,7 @@ func TestI6NoRefreshTokenFromTheTables(t *testing.T) {
 						}
 					})
 					w.store.total()
-					s, tokens, err := w.Refresh(w.ctx, forge(d.thief(t), d.rows[i]))
+					s, tokens, err := w.Refresh(w.ctx, forge(d.thief(t), d.rows[i]), session.RefreshOptions{})
 					if !errors.Is(err, session.ErrUnauthorised) || s != nil || tokens != (session.Tokens{}) {
 						t.Errorf("%s: got a session: %v, error %v, want ErrUnauthorised", what, s != nil, err)
 					}
@@ -166,19 +170,19 @@ func TestI6NoRefreshTokenFromTheTables(t *testing.T) {
 				for m := range marks(session.Row{}) {
 					for at := range moments(session.Row{}) {
 						try("a mark for the secret", func(th thief, row session.Row) string {
-							return th.token(row.Handle, moments(row)[at], marks(row)[m])
+							return th.token(row, moments(row)[at], marks(row)[m])
 						})
 						try("a successor of a mark", func(th thief, row session.Row) string {
-							return th.successor(string(marks(row)[m]), row.Handle, moments(row)[at])
+							return th.successor(string(marks(row)[m]), row, moments(row)[at])
 						})
 						try("a successor of a forged token", func(th thief, row session.Row) string {
-							return th.successor(th.token(row.Handle, row.CreatedAt, marks(row)[m]), row.Handle, moments(row)[at])
+							return th.successor(th.token(row, row.CreatedAt, marks(row)[m]), row, moments(row)[at])
 						})
 					}
 					try("a mark in base64", func(_ thief, row session.Row) string { return segment(marks(row)[m]) })
 					try("a mark in hex", func(_ thief, row session.Row) string { return hex.EncodeToString(marks(row)[m]) })
 					try("a raw mark", func(_ thief, row session.Row) string { return string(marks(row)[m]) })
-					try("a mark at the end", func(_ thief, row session.Row) string { return segment(append(make([]byte, 69), marks(row)[m]...)) })
+					try("a mark at the end", func(_ thief, row session.Row) string { return segment(append(make([]byte, 73), marks(row)[m]...)) })
 				}
 				try("the handle", func(_ thief, row session.Row) string { return row.Handle.String() })
 			})
@@ -191,7 +195,7 @@ func TestI6TheTablesLackNothingButThePredecessor(t *testing.T) {
 	t.Parallel()
 	_, d, tokens := plundered(t)
 	used, pending, row := tokens[2].RefreshToken, tokens[3].RefreshToken, d.rows[1]
-	if got := d.thief(t).successor(used, row.Handle, row.PendingAt); got != pending {
+	if got := d.thief(t).successor(used, row, row.PendingAt); got != pending {
 		t.Errorf("got %s, want the successor %s", got, pending)
 	}
 }
@@ -200,15 +204,15 @@ func TestI6TheTablesLackNothingButThePredecessor(t *testing.T) {
 func TestI6ForgedMACWithoutSealingRaisesTheAlarm(t *testing.T) {
 	t.Parallel()
 	w, d, tokens := plundered(t)
-	forge := func(h session.Handle) string { return d.thief(t).token(h, d.rows[0].CurrentAt, make([]byte, 32)) }
-	_, _, err := w.Refresh(w.ctx, forge(session.Handle{1}))
+	forge := func(h session.Handle) string { return d.thief(t).seal(h, 0, d.rows[0].CurrentAt, make([]byte, 32)) }
+	_, _, err := w.Refresh(w.ctx, forge(session.Handle{1}), session.RefreshOptions{})
 	w.refused(err, session.ErrUnauthorised)
 	if isTheft(err) || len(w.thefts) != 0 {
 		t.Errorf("a handle of no session raised an alarm: %v", err)
 	}
-	_, _, err = w.Refresh(w.ctx, forge(d.rows[0].Handle))
+	_, _, err = w.Refresh(w.ctx, forge(d.rows[0].Handle), session.RefreshOptions{})
 	w.expectTheft(err, session.TheftReuse)
-	_, _, err = w.Refresh(w.ctx, tokens[0].RefreshToken)
+	_, _, err = w.Refresh(w.ctx, tokens[0].RefreshToken, session.RefreshOptions{})
 	w.refused(err, session.ErrUnauthorised) // the owner has to log in again
 }
 
@@ -224,7 +228,7 @@ func TestI6TablesHoldNoToken(t *testing.T) {
 				t.Fatal(err)
 			}
 			if token == tk.RefreshToken {
-				raw = raw[37:69] // its secret
+				raw = raw[41:73] // its secret
 			}
 			for what, part := range map[string]string{"text": token, "secret": string(raw), "secret in hex": hex.EncodeToString(raw)} {
 				if strings.Contains(everything, part) {

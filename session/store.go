@@ -16,29 +16,43 @@ type Row struct {
 	Handle Handle
 	UserID string
 
-	Current   Mark      // the newest refresh token that the client is known to hold
-	CurrentAt time.Time // when that token was minted
-	Pending   Mark      // its successor, sent but not known to have arrived; zero: none
-	PendingAt time.Time // when pending was minted; zero without pending
-	HandedAt  time.Time // when pending was last handed out; zero without pending
-	Handed    int       // how often successors of current were handed out
-	Previous  Mark      // the mark that was current before; zero: none
-	RotatedAt time.Time // the last confirmation; zero: never
+	Current    Mark      // the newest refresh token that the client is known to hold
+	CurrentAt  time.Time // when that token was minted
+	Generation int       // how many confirmations lie before current: 0 for the first token
+	Pending    Mark      // its successor, sent but not known to have arrived; zero: none
+	PendingAt  time.Time // when pending was minted; zero without pending
+	HandedAt   time.Time // when pending was last handed out; zero without pending
+	Handed     int       // how often successors of current were handed out
+	Previous   Mark      // the mark that was current before; zero: none
+	RotatedAt  time.Time // the last confirmation; zero: never
 
+	AuthAt        time.Time // when the user last proved who they are
+	PendingAuthAt time.Time // what AuthAt becomes when pending is confirmed; zero: what it is
+
+	Device    Device // as of the last refresh
+	Label     string // the application's or the user's name for the session; may be empty
 	Payload   []byte // JSON, as given
 	CreatedAt time.Time
-	ExpiresAt time.Time // the session is alive while the store's clock is before this
+	ExpiresAt time.Time // the session is alive while the store's clock is before this, unless it was ended
 }
 
-// NewRow is what a store needs to insert a session. Its clock gives CreatedAt and CurrentAt.
+// NewRow is what a store needs to insert a session. Its clock gives CreatedAt, CurrentAt and AuthAt.
 type NewRow struct {
 	Handle      Handle
 	UserID      string
 	Current     Mark
+	Device      Device
+	Label       string
 	Payload     []byte
 	Data        []byte
 	DataVersion Version
 	Lifetimes   Lifetimes
+}
+
+// Renewal is what every refresh moves: the session's end and, unless it is zero, the device.
+type Renewal struct {
+	Lifetimes Lifetimes
+	Device    Device
 }
 
 // Lifetimes say how long a session lives: until Idle after its last refresh or confirmation, and never past Absolute
@@ -53,6 +67,7 @@ type Lifetimes struct {
 type Successor struct {
 	Mark     Mark
 	MintedAt time.Time // the store's now as read with the row: the token's secret is derived with it
+	AuthAt   time.Time // when the user proved again who they are; zero: they did not
 }
 
 // Page selects a part of a list that is ordered by handle, newest first.
@@ -87,22 +102,31 @@ type Key struct {
 	RetiresAt   time.Time // when the key was cut off; zero: it was not
 }
 
-// Store keeps sessions and signing keys. It is dumb on purpose: every decision is the Manager's. Package storetest holds
-// a Store to this contract; a new store's test is one call of storetest.Run.
+// Store keeps sessions, their endings and signing keys. It is dumb on purpose: every decision is the Manager's. Package
+// storetest holds a Store to this contract; a new store's test is one call of storetest.Run.
 //
 // For every method:
 //
 //   - The clock is the store's own, one for all processes. "now" in an update is that clock at the update. Times are
 //     kept to the microsecond.
-//   - A session whose ExpiresAt is not after now is dead. Dead and missing are the same: no method returns it, changes it
-//     or brings it back to life; only the deleting methods still see it.
+//   - A session is alive until it is ended, or its ExpiresAt is no longer after now. One that has only expired is dead to every
+//     method but EndExpired, and an ended one to every method of SessionStore: neither is returned, changed or brought back
+//     to life.
 //   - Every changing method is atomic and changes nothing when its condition does not hold.
-//   - User ids, marks, payload and data are compared and returned byte for byte.
+//   - User ids, marks, devices, labels, payload, data and details are compared and returned byte for byte.
 //   - A cancelled or expired ctx ends the call with an error that matches ErrUnavailable and ctx.Err(); the outcome of a
 //     change is then unknown. So it is for every ErrUnavailable.
 //   - Errors of the driver are translated; their text, which may hold values, is not passed on.
 //   - Safe for concurrent use. At most one connection is held per call.
 type Store interface {
+	SessionStore
+	EndingStore
+	FeedStore
+	KeyStore
+}
+
+// SessionStore is the part of a Store that is about live sessions.
+type SessionStore interface {
 	// Insert adds a session. ErrDuplicate: the handle exists, dead or alive; nothing was changed.
 	Insert(ctx context.Context, row NewRow) error
 
@@ -111,30 +135,30 @@ type Store interface {
 	Get(ctx context.Context, h Handle) (row Row, now time.Time, err error)
 
 	// Confirm makes pending current where the row's pending is the mark given: Previous = Current, Current = Pending,
-	// CurrentAt = PendingAt, RotatedAt = now, pending gone, Handed = 0, ExpiresAt moved. With next, the successor becomes
-	// pending in the same step: HandedAt = now, Handed = 1. False: the condition did not hold. Of any number of calls for
-	// one pending, at one time or another, exactly one returns true.
-	Confirm(ctx context.Context, h Handle, pending Mark, next *Successor, life Lifetimes) (bool, error)
+	// CurrentAt = PendingAt, Generation + 1, RotatedAt = now, AuthAt = PendingAuthAt if that is set, pending gone with its
+	// times, Handed = 0, renewed. With next, the successor becomes pending in the same step: HandedAt = now, Handed = 1.
+	// False: the condition did not hold. Of any number of calls for one pending, at one time or another, exactly one
+	// returns true.
+	Confirm(ctx context.Context, h Handle, pending Mark, next *Successor, renewal Renewal) (bool, error)
 
 	// HandOut notes that the row's pending is handed out once more, where current and pending are the marks given:
-	// HandedAt = now, or a microsecond after what it was if that is later, Handed + 1 if it counts, ExpiresAt moved. False:
-	// the condition did not hold.
-	HandOut(ctx context.Context, h Handle, current, pending Mark, counts bool, life Lifetimes) (bool, error)
+	// HandedAt = now, or a microsecond after what it was if that is later, Handed + 1 if it counts, renewed. False: the
+	// condition did not hold.
+	HandOut(ctx context.Context, h Handle, current, pending Mark, counts bool, renewal Renewal) (bool, error)
 
-	// Mint makes next the pending mark, where current, pending (zero: none) and HandedAt are those given: HandedAt = now,
-	// Handed + 1, ExpiresAt moved. False: the condition did not hold. HandedAt is part of it so that a successor is not
-	// replaced which another request has handed out since the row was read.
-	Mint(ctx context.Context, h Handle, current, pending Mark, handedAt time.Time, next Successor, life Lifetimes) (bool, error)
-
-	// Delete removes the session, dead or alive, and says whether there was one.
-	Delete(ctx context.Context, h Handle) (bool, error)
-
-	// DeleteUser removes up to limit sessions of the user, dead or alive, but not keep (zero: none is kept), and says how
-	// many. A result below limit means that none were left.
-	DeleteUser(ctx context.Context, userID string, keep Handle, limit int) (int, error)
+	// Mint makes next the pending mark, where current, pending (zero: none) and HandedAt are those given: PendingAt and
+	// PendingAuthAt as next has them, HandedAt = now, Handed + 1, renewed. False: the condition did not hold. HandedAt is
+	// part of it so that a successor is not replaced which another request has handed out since the row was read.
+	Mint(ctx context.Context, h Handle, current, pending Mark, handedAt time.Time, next Successor, renewal Renewal) (bool, error)
 
 	// List returns the user's live sessions in descending order of handle. Payload may be left out.
 	List(ctx context.Context, userID string, page Page) ([]Row, error)
+
+	// SetPayload replaces the payload of a live session. False: there is none.
+	SetPayload(ctx context.Context, h Handle, payload []byte) (bool, error)
+
+	// SetLabel replaces the label of a live session. False: there is none.
+	SetLabel(ctx context.Context, h Handle, label string) (bool, error)
 
 	// Data returns the live session's data and its version. ErrNotFound: missing or dead.
 	Data(ctx context.Context, h Handle) ([]byte, Version, error)
@@ -142,10 +166,88 @@ type Store interface {
 	// SetData replaces data and version of a live session, where the version is old (zero: whatever it is). False:
 	// another version, or no live session.
 	SetData(ctx context.Context, h Handle, old, next Version, data []byte) (bool, error)
+}
 
-	// DeleteExpired removes up to limit dead sessions and says how many. A result below limit means that none were left.
-	DeleteExpired(ctx context.Context, limit int) (int, error)
+// End is how a session ends, as its store is told.
+type End struct {
+	// ID is drawn anew for each call of the Manager, so that it recognises its own ending after a lost answer.
+	ID     Version
+	Reason Reason
+	Detail []byte // JSON of the Manager's; nil: none
+	Fed    bool   // each of the sessions becomes an entry of the feed, as of now
+}
 
+// Ended is a session that has ended. It keeps no payload and no data. Of the Row only Handle, UserID, Generation, Device,
+// Label and the times need to be as they were.
+type Ended struct {
+	Row
+	End
+	EndedAt time.Time
+}
+
+// EndingsPage selects a part of a user's endings, newest first.
+type EndingsPage struct {
+	EndedAt time.Time // only those before this, or at this with a handle below Handle; zero: from the newest
+	Handle  Handle
+	Limit   int // at most so many; New's callers get DefaultPage for 0
+}
+
+// EndingStore is the part of a Store that is about how sessions end. An ended session stays, as its own record of that,
+// until it is purged.
+type EndingStore interface {
+	// End ends a live session: EndedAt = now, with the End given; payload and data are gone. False: no session with this
+	// handle is alive; if it was ended before, and the End given is fed, it becomes an entry of the feed as of now (again), with
+	// the reason that it ended for, for the sake of those who repeat a call whose answer was lost.
+	End(ctx context.Context, h Handle, end End) (bool, error)
+
+	// EndUser ends up to limit live sessions of the user, but not keep (zero: none is kept), and says how many. A result below limit means that none were left.
+	EndUser(ctx context.Context, userID string, keep Handle, end End, limit int) (int, error)
+
+	// EndAll ends up to limit live sessions of whomever that were created before a moment, and returns those that it ended;
+	// their Row needs to have Handle and UserID only. An empty result means that none were
+	// left.
+	EndAll(ctx context.Context, before time.Time, end End, limit int) ([]Ended, error)
+
+	// EndExpired ends sessions that have expired: one, or up to limit of them if the handle is zero. EndedAt is their
+	// ExpiresAt; Reason is ReasonAbsolute where that is absolute or more after CreatedAt, else ReasonIdle; ID is the one
+	// given; no entry of the feed. With a handle the limit does not matter. It returns those that it ended; their Row needs to have Handle and UserID only. An empty result means that
+	// none were left.
+	EndExpired(ctx context.Context, h Handle, absolute time.Duration, id Version, limit int) ([]Ended, error)
+
+	// Ending returns an ended session. ErrNotFound: it is missing, or was not ended.
+	Ending(ctx context.Context, h Handle) (Ended, error)
+
+	// Endings returns the user's ended sessions in descending order of EndedAt and handle.
+	Endings(ctx context.Context, userID string, page EndingsPage) ([]Ended, error)
+
+	// Purge removes up to limit ended sessions that ended longer than endings ago, and up to limit revocations that were
+	// published longer than revocations ago, and says how many of both. Zero means that none were left. Entries of the feed
+	// for single sessions may go when either age is exceeded.
+	Purge(ctx context.Context, endings, revocations time.Duration, limit int) (int, error)
+}
+
+// Revocation is an entry of the feed: a session, all sessions of a user, or everybody's.
+type Revocation struct {
+	Handle Handle // one session; zero: not a single one
+	UserID string // with a zero handle: all sessions of this user; empty: everybody's
+	At     time.Time
+	Reason Reason
+}
+
+// FeedStore is the part of a Store that tells every process what was revoked. A store that cannot do so answers
+// errors.ErrUnsupported.
+type FeedStore interface {
+	// Publish adds a revocation of all sessions of a user, or of everybody's, to the feed, as of now. It has no handle.
+	Publish(ctx context.Context, r Revocation) error
+
+	// Revocations returns the entries of the feed from since on, oldest first, at most limit, together with the store's
+	// now from before they were read. An entry must be visible once the call that made it was acknowledged. Its At is the
+	// store's clock at some moment during that call, so entries may become visible out of the order of At.
+	Revocations(ctx context.Context, since time.Time, limit int) (entries []Revocation, now time.Time, err error)
+}
+
+// KeyStore is the part of a Store that is about signing keys.
+type KeyStore interface {
 	// Keys returns every signing key, ordered by purpose and sequence, together with the store's now.
 	Keys(ctx context.Context) (keys []Key, now time.Time, err error)
 

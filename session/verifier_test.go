@@ -466,7 +466,7 @@ func TestSessionOfAVerifierHasNoStore(t *testing.T) {
 		"Data":       func() error { _, err := s.Data(w.ctx); return err },
 		"SetData":    func() error { _, err := s.SetData(w.ctx, 1); return err },
 		"UpdateData": func() error { _, err := s.UpdateData(w.ctx, 1, 1); return err },
-		"Revoke":     func() error { _, err := s.Revoke(w.ctx); return err },
+		"Revoke":     func() error { _, err := s.Revoke(w.ctx, session.RevokeOptions{}); return err },
 	} {
 		if err := operation(); !errors.Is(err, session.ErrNoStore) {
 			t.Errorf("%s: got %v, want ErrNoStore", name, err)

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 )
@@ -16,14 +18,19 @@ type VerifyOptions struct {
 	CheckAntiCSRF bool
 	// AntiCSRF is what the request sent as anti-CSRF token.
 	AntiCSRF string
+	// MaxAuthAge is how long ago the user may have proved who they are, for requests that need a fresh proof (step-up
+	// authentication); zero: any time. See Manager.Reauthenticated.
+	MaxAuthAge time.Duration
 }
 
 // Verify checks an access token, without the store: signature, key, algorithm, type, times, issuer, audience. The one
 // exception is the first use of a token after a refresh, which tells the store that the refresh arrived; see
 // Session.Renewed. If the store does not answer then, the token is good all the same.
 //
-// Every refused token gets ErrTryRefresh, whatever is wrong with it. ErrUnauthorised means that the session has ended,
-// and ErrAntiCSRF that the request did not prove its origin.
+// Every refused token gets ErrTryRefresh, whatever is wrong with it. ErrUnauthorised means that the session has ended, with the
+// reason in an EndedError where it is known, ErrAntiCSRF that the request did not prove its origin, ErrReauthenticate that
+// VerifyOptions.MaxAuthAge is exceeded. ErrUnavailable comes only where the configuration has Verify depend on the store: with
+// RevocationStrict, and with StaleFeedRefuse.
 func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
 	now := m.cfg.Clock()
 	claims, err := accesstoken.Parse(accessToken, m.keys.accessKey(ctx), accesstoken.Expected{
@@ -33,15 +40,24 @@ func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOpt
 		return nil, ErrTryRefresh
 	}
 	s, err := newSession(m, claims, m.cfg.AntiCSRF, opts)
-	if err != nil || !claims.Unconfirmed {
-		return s, err
+	if err != nil {
+		return nil, err
+	}
+	if err := m.revoked(ctx, s, claims.StoreTime, now); err != nil {
+		return nil, err
+	}
+	if opts.MaxAuthAge != 0 && now.Sub(s.authAt) > opts.MaxAuthAge {
+		return nil, ErrReauthenticate
+	}
+	if !claims.Unconfirmed {
+		return s, nil
 	}
 
 	switch m.confirmed.do(ctx, claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
-		return m.confirm(ctx, s.handle, claims.RefreshMark)
+		return m.confirm(ctx, s, claims.RefreshMark)
 	}) {
 	case outcomeGone:
-		return nil, ErrUnauthorised
+		return nil, m.whyGone(ctx, s.handle)
 	case outcomeStale:
 		return nil, ErrTryRefresh
 	case outcomeConfirmed:
@@ -54,6 +70,35 @@ func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOpt
 	case outcomeUnknown, outcomeCrossed:
 	}
 	return s, nil
+}
+
+// revoked refuses the token of a session that has ended, as far as the mode lets it be known.
+func (m *Manager) revoked(ctx context.Context, s *Session, minted, now time.Time) error {
+	switch {
+	case m.feed != nil:
+		if !m.feed.fresh(now) && m.cfg.StaleFeed == StaleFeedRefuse {
+			return fmt.Errorf("verify access token: %w: revocations have not been read", ErrUnavailable)
+		}
+		return m.feed.check(s.handle, s.userID, minted)
+	case m.cfg.Revocation == RevocationStrict:
+		bounded, cancel := m.storeContext(ctx)
+		defer cancel()
+		_, _, err := m.store.Get(bounded, s.handle)
+		if errors.Is(err, ErrNotFound) {
+			return m.gone(bounded, s.handle)
+		}
+		if err != nil {
+			return fmt.Errorf("verify access token: %w", err)
+		}
+	}
+	return nil
+}
+
+// whyGone is gone for callers without a context of the store's.
+func (m *Manager) whyGone(ctx context.Context, h Handle) error {
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	return m.gone(ctx, h)
 }
 
 // newSession makes the session of good claims, if the request may use it.
@@ -70,7 +115,10 @@ func newSession(m *Manager, claims accesstoken.Claims, mode AntiCSRF, opts Verif
 			return nil, ErrAntiCSRF
 		}
 	}
-	s := &Session{manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt}
+	s := &Session{
+		manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime,
+		mark: claims.RefreshMark,
+	}
 	if s.payload == nil {
 		s.payload = json.RawMessage("null")
 	}
@@ -83,14 +131,16 @@ const confirmShare = 5
 // confirm tells the store that the refresh token with this mark has arrived. One statement, unless a parallel request or
 // another process was first. It does not end with the request, since others wait for it, but soon: a request that needs
 // no more than this must not wait for a store that is away.
-func (m *Manager) confirm(ctx context.Context, h Handle, mark Mark) outcome {
+func (m *Manager) confirm(ctx context.Context, s *Session, mark Mark) outcome {
+	h := s.handle
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cfg.StoreTimeout/confirmShare)
 	defer cancel()
-	changed, err := m.store.Confirm(ctx, h, mark, nil, m.cfg.lifetimes())
+	changed, err := m.store.Confirm(ctx, h, mark, nil, Renewal{Lifetimes: m.cfg.lifetimes()})
 	switch {
 	case err != nil:
 		return m.unknown(ctx, err)
 	case changed:
+		m.events.emit(Event{Kind: EventConfirmed, Handle: h, UserID: s.userID})
 		return outcomeConfirmed
 	}
 	row, now, err := m.store.Get(ctx, h)

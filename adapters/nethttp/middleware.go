@@ -4,21 +4,37 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/watchword-dev/watchword/session"
 )
 
+// RequireOptions are the options of RequireWith.
+type RequireOptions struct {
+	// MaxAuthAge is how long ago the user may have proved who they are; zero: any time. A session that is good but for this gets
+	// ErrReauthenticate: 403 with the code "reauthenticate". Its client is to ask the user for the password, say, and to send that
+	// to a handler which calls Sessions.Reauthenticated.
+	MaxAuthAge time.Duration
+}
+
 // Require passes on requests with a good session, which the handler finds with session.FromContext, and answers all
 // others.
 func (s *Sessions) Require(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		verified, err := s.Verify(w, r)
-		if err != nil {
-			s.WriteError(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(session.NewContext(r.Context(), verified)))
-	})
+	return s.RequireWith(RequireOptions{})(next)
+}
+
+// RequireWith makes a Require for requests that ask for more than a good session.
+func (s *Sessions) RequireWith(opts RequireOptions) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			verified, err := s.verify(w, r, opts)
+			if err != nil {
+				s.WriteError(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r.WithContext(session.NewContext(r.Context(), verified)))
+		})
+	}
 }
 
 // Optional passes on requests with a good session like Require, and requests without any session as they are. A session

@@ -28,10 +28,12 @@ type site struct {
 	server   *httptest.Server
 	client   *http.Client
 	manager  *session.Manager
+	sessions *nethttp.Sessions
 	store    *outage
 	mu       sync.Mutex
 	now      time.Time
 	failures []error
+	thefts   []*session.TheftError
 }
 
 // outage is a store that can be away.
@@ -49,11 +51,11 @@ func (o *outage) Get(ctx context.Context, h session.Handle) (session.Row, time.T
 	return o.Store.Get(ctx, h)
 }
 
-func (o *outage) Delete(ctx context.Context, h session.Handle) (bool, error) {
+func (o *outage) End(ctx context.Context, h session.Handle, end session.End) (bool, error) {
 	if o.away {
 		return false, errAway
 	}
-	return o.Store.Delete(ctx, h)
+	return o.Store.End(ctx, h, end)
 }
 
 func (s *site) clock() time.Time {
@@ -68,11 +70,23 @@ func (s *site) advance(d time.Duration) {
 	s.now = s.now.Add(d)
 }
 
+// safeAge is how old a proof of who the user is may be at /safe.
+const safeAge = 5 * time.Minute
+
 func newSite(t *testing.T, httpCfg wire.Config, cfg session.Config) *site {
 	t.Helper()
 	s := &site{t: t, now: time.Now()} // the cookie jar's clock is the real one
 	s.store = &outage{Store: memstore.New(s.clock)}
 	cfg.Clock = s.clock
+	cfg.Sleep = func(_ context.Context, d time.Duration) error {
+		s.advance(d)
+		return nil
+	}
+	cfg.OnTheft = func(_ context.Context, theft *session.TheftError) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.thefts = append(s.thefts, theft)
+	}
 	var err error
 	if s.manager, err = session.New(t.Context(), s.store, cfg); err != nil {
 		t.Fatal(err)
@@ -85,6 +99,7 @@ func newSite(t *testing.T, httpCfg wire.Config, cfg session.Config) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.sessions = sessions
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := sessions.Create(w, r, r.FormValue("user"), session.CreateOptions{Payload: r.FormValue("payload")}); err != nil {
@@ -100,6 +115,31 @@ func newSite(t *testing.T, httpCfg wire.Config, cfg session.Config) *site {
 	})
 	mux.Handle("/me", sessions.Require(who))
 	mux.Handle("/maybe", sessions.Optional(who))
+	mux.Handle("/safe", sessions.RequireWith(nethttp.RequireOptions{MaxAuthAge: safeAge})(who))
+	proved := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		renewed, err := sessions.Reauthenticated(w, r)
+		if err != nil {
+			sessions.WriteError(w, r, err)
+			return
+		}
+		_, _ = io.WriteString(w, renewed.UserID()+" "+renewed.AuthTime().Sub(s.clock()).Abs().Truncate(time.Second).String())
+	})
+	mux.Handle("POST /prove", sessions.Require(proved))
+	mux.Handle("POST /prove-by-itself", proved)
+	mux.Handle("GET /sessions", sessions.Optional(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		infos, err := s.manager.Sessions(r.Context(), r.FormValue("user"), session.Page{})
+		if err != nil {
+			sessions.WriteError(w, r, err)
+			return
+		}
+		for _, info := range infos {
+			own := "other"
+			if info.Current {
+				own = "own"
+			}
+			_, _ = fmt.Fprintf(w, "%s %s %s;", own, info.Device.UserAgent, info.Device.Address)
+		}
+	})))
 	mux.Handle(sessions.RefreshPath(), sessions.RefreshHandler())
 	mux.Handle("/logout", sessions.LogoutHandler())
 	s.server = httptest.NewTLSServer(sessions.CORS(mux))
@@ -115,6 +155,31 @@ func (s *site) browser() *http.Client {
 		s.t.Fatal(err)
 	}
 	return &http.Client{Jar: jar, Transport: s.server.Client().Transport}
+}
+
+// second is another browser, which is logged in as the same user.
+func (s *site) second() *http.Client {
+	s.t.Helper()
+	other := s.browser()
+	s.expect(s.as(other, "POST", "/login?user=alice"), 200, "")
+	return other
+}
+
+// newest returns the handle of alice's newest session.
+func (s *site) newest() session.Handle {
+	s.t.Helper()
+	infos, err := s.manager.Sessions(s.t.Context(), "alice", session.Page{Limit: 1})
+	if err != nil || len(infos) != 1 {
+		s.t.Fatalf("alice's newest session: %v, %v", infos, err)
+	}
+	return infos[0].Handle
+}
+
+func (s *site) revoke(h session.Handle, reason session.Reason) {
+	s.t.Helper()
+	if ended, err := s.manager.Revoke(s.t.Context(), h, session.RevokeOptions{Reason: reason}); err != nil || !ended {
+		s.t.Fatalf("revoke: %v, %v", ended, err)
+	}
 }
 
 // answer is what came back, body read.
@@ -149,13 +214,13 @@ func (s *site) as(client *http.Client, method, path string, header ...string) an
 	return answer{resp, string(body)}
 }
 
-// expect asserts a status and the whole body, or its error code.
+// expect asserts a status and the whole body, or its error code and, after a space, the reason.
 func (s *site) expect(a answer, status int, body string) answer {
 	s.t.Helper()
 	got := a.body
-	var coded struct{ Error string }
+	var coded struct{ Error, Reason string }
 	if json.Unmarshal([]byte(got), &coded) == nil && coded.Error != "" {
-		got = coded.Error
+		got = strings.TrimSuffix(coded.Error+" "+coded.Reason, " ")
 	}
 	if a.StatusCode != status || got != body {
 		s.t.Errorf("%s %s: got %d %q, want %d %q", a.Request.Method, a.Request.URL.Path, a.StatusCode, a.body, status, body)
@@ -189,11 +254,17 @@ var all = []string{access, refresh, id}
 
 // jar returns the value of a cookie in the browser.
 func (s *site) jar(name string) string {
+	s.t.Helper()
+	return s.jarOf(s.client, name)
+}
+
+func (s *site) jarOf(client *http.Client, name string) string {
+	s.t.Helper()
 	u, err := url.Parse(s.server.URL + wire.DefaultRefreshPath)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, c := range s.client.Jar.Cookies(u) {
+	for _, c := range client.Jar.Cookies(u) {
 		if c.Name == name {
 			return c.Value
 		}
@@ -241,11 +312,11 @@ func TestTheftClearsTheCookies(t *testing.T) {
 	s.advance(time.Minute)
 	thief := s.browser()
 	got := s.as(thief, "POST", wire.DefaultRefreshPath, "Cookie", refresh+"="+stolen)
-	s.sets(s.expect(got, 440, "token_theft"), nil, all)
+	s.sets(s.expect(got, 440, "token_theft theft"), nil, all)
 	if got.Header.Get("Id-Refresh-Token") != "remove" {
 		t.Errorf("id-refresh-token: got %q", got.Header.Get("Id-Refresh-Token"))
 	}
-	s.sets(s.expect(s.do("POST", wire.DefaultRefreshPath), 440, "unauthorised"), nil, all)
+	s.sets(s.expect(s.do("POST", wire.DefaultRefreshPath), 440, "unauthorised theft"), nil, all)
 }
 
 func TestTheIDCookieStandsForTheSession(t *testing.T) {
@@ -333,7 +404,7 @@ func TestBadInput(t *testing.T) {
 	s := newSite(t, wire.Config{}, session.Config{})
 	s.expect(s.do("POST", "/login?user="), 400, "invalid_request")
 	s.sets(s.expect(s.do("POST", "/login?user=a&payload="+strings.Repeat("x", 4000)), 413, "too_large"), nil, nil)
-	if n, err := s.manager.RevokeUser(t.Context(), "a"); err != nil || n != 0 {
+	if n, err := s.manager.RevokeUser(t.Context(), "a", session.RevokeOptions{}); err != nil || n != 0 {
 		t.Errorf("a login that failed left %d sessions, %v", n, err)
 	}
 	for _, path := range []string{wire.DefaultRefreshPath, "/logout"} {

@@ -85,22 +85,26 @@ func (c *client) live() {
 // visit is one action of a tab.
 func (c *client) visit() {
 	s := c.sim
-	if s.KnowsExpiry && s.now >= c.jar.expires || s.chance(s.Proactive) {
-		c.refresh(func() { c.call(0) })
+	if s.chance(s.StepUp) {
+		c.call(c.sendStepUp, 0)
 		return
 	}
-	c.call(0)
+	if s.KnowsExpiry && s.now >= c.jar.expires || s.chance(s.Proactive) {
+		c.refresh(func() { c.call(c.sendCall, 0) })
+		return
+	}
+	c.call(c.sendCall, 0)
 }
 
 // maxRounds bounds how often a tab refreshes for one action.
 const maxRounds = 3
 
 // call sends an API request, and refreshes when it is told to.
-func (c *client) call(round int) {
+func (c *client) call(send func(arrived func(response)), round int) {
 	// One retry at most: what matters is the refreshes.
-	c.ask(c.sendCall, max(0, c.sim.Retries-1), func(r response) {
+	c.ask(send, max(0, c.sim.Retries-1), func(r response) {
 		if r.answer == answerTryRefresh && round < maxRounds {
-			c.refresh(func() { c.call(round + 1) })
+			c.refresh(func() { c.call(send, round+1) })
 		}
 	}, func() {})
 }
@@ -177,6 +181,32 @@ func (c *client) sendCall(arrived func(response)) {
 	}, arrived)
 }
 
+// sendStepUp sends a request with which the user proves again who they are.
+func (c *client) sendStepUp(arrived func(response)) {
+	s, access := c.sim, c.jar.access
+	s.report.StepUps++
+	s.exchange(c.link, func(p *process, due time.Duration, reply func(response)) {
+		sess, err := p.manager.Verify(context.Background(), access, session.VerifyOptions{})
+		if err != nil {
+			reply(response{answer: toAnswer(err)})
+			return
+		}
+		var tokens session.Tokens
+		s.run(p, due, func() {
+			_, tokens, err = p.manager.Reauthenticated(context.Background(), sess, session.RefreshOptions{})
+		}, func() {
+			s.tracef("%s: process %d answers the proof with %s: %s", c.name, p.name, s.label(tokens.RefreshToken), told{err})
+			r := response{answer: toAnswer(err)}
+			if err == nil {
+				r.access, r.expires, r.refresh = tokens.AccessToken, tokens.AccessExpires.Sub(epoch), tokens.RefreshToken
+			} else if renewed, ok := sess.Renewed(); ok {
+				r.access, r.expires = renewed.AccessToken, renewed.AccessExpires.Sub(epoch)
+			}
+			reply(r)
+		})
+	}, arrived)
+}
+
 // sendRefresh sends a refresh with the refresh token that the jar holds now.
 func (c *client) sendRefresh(arrived func(response)) {
 	s, token := c.sim, c.jar.refresh
@@ -194,7 +224,7 @@ func (c *client) sendRefresh(arrived func(response)) {
 		}
 		p.busy[token] = true
 		s.run(p, due, func() {
-			_, tokens, err = p.manager.Refresh(context.Background(), token)
+			_, tokens, err = p.manager.Refresh(context.Background(), token, session.RefreshOptions{})
 		}, func() {
 			delete(p.busy, token)
 			s.refreshed(err)
@@ -223,11 +253,11 @@ func toAnswer(err error) answer {
 }
 
 // told is how the trace tells of an outcome.
-type told struct{ error }
+type told struct{ err error }
 
 func (t told) String() string {
-	if t.error == nil {
+	if t.err == nil {
 		return "ok"
 	}
-	return t.Error()
+	return t.err.Error()
 }

@@ -27,10 +27,12 @@ func (p *process) start() error {
 		IdleLifetime:     s.IdleLifetime,
 		AbsoluteLifetime: s.AbsoluteLifetime,
 		Grace:            s.Grace,
-		StoreTimeout:     24 * time.Hour, // the one wall clock in a Manager; a run is over long before
+		StoreTimeout:     24 * time.Hour,        // the one wall clock in a Manager; a run is over long before
+		Revocation:       session.RevocationOff, // what the simulator is about needs no feed
 		OnTheft:          func(_ context.Context, e *session.TheftError) { s.theft(e.Kind) },
 		Clock:            func() time.Time { return s.clock().Add(p.skew) },
 		Random:           s.random,
+		Sleep:            s.sleep,
 	})
 	if err == nil {
 		p.manager, p.tasks, p.busy = m, map[*task]struct{}{}, map[string]bool{}
@@ -81,6 +83,7 @@ type task struct {
 	process *process
 	due     time.Duration // by when it has to have been answered
 	dead    bool
+	asleep  time.Duration // how long it sleeps before it goes on
 	yield   func(struct{}) bool
 	resume  func() (struct{}, bool)
 	stop    func()
@@ -121,11 +124,23 @@ func (s *simulation) proceed(t *task, done func()) {
 		// Before a store call, or after the last one and before the answer.
 		t.process.crash()
 	case more:
-		s.after(s.share(t.due, 0.4), func() { s.proceed(t, done) })
+		asleep := t.asleep
+		t.asleep = 0
+		t.due += asleep
+		s.after(asleep+s.share(t.due, 0.4), func() { s.proceed(t, done) })
 	default:
 		delete(t.process.tasks, t)
 		done()
 	}
+}
+
+// sleep suspends the running task for a while.
+func (s *simulation) sleep(_ context.Context, d time.Duration) error {
+	s.running.asleep = d
+	if !s.pause() {
+		return errCrashed
+	}
+	return nil
 }
 
 // pause suspends the running task, if there is one, and reports false when its process has crashed meanwhile.

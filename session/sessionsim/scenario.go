@@ -27,6 +27,7 @@ type Scenario struct {
 	Pause       float64       // share of actions after which the client rests for as long as its session may live idle
 	KnowsExpiry bool          // tabs refresh when the access token has expired, without being told
 	Proactive   float64       // share of actions that begin with a refresh for no reason
+	StepUp      float64       // share of actions with which the user proves again who they are
 	Timeout     time.Duration // how long a tab waits for a response
 	DropLate    bool          // a response after that sets no cookies
 	Retries     int
@@ -97,6 +98,7 @@ func Random(seed uint64) Scenario {
 	if r.IntN(2) == 0 {
 		sc.bursts(r)
 	}
+	sc.StepUp = pick(rand.New(rand.NewPCG(seed, 6)), 0, 0.01, 0.1)
 	return sc
 }
 
@@ -116,7 +118,7 @@ func (sc *Scenario) bursts(r *rand.Rand) {
 func (sc *Scenario) quiet() {
 	sc.IdleLifetime, sc.AbsoluteLifetime = 200*sc.AccessLifetime, 400*sc.AccessLifetime
 	sc.NoConfirmOnUse, sc.ClockSkew = false, 0
-	sc.Pause, sc.Proactive = 0, 0
+	sc.Pause, sc.Proactive, sc.StepUp = 0, 0, 0
 	sc.Crash, sc.Faults, sc.RequestLoss = 0, 0, 0
 	sc.BurstEvery = 0
 	sc.KnowsExpiry, sc.OneRefresh, sc.BackOff = true, true, false

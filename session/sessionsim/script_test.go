@@ -37,7 +37,7 @@ func (s *script) at(moment time.Duration) { s.now = moment }
 // refresh returns what the client holds after a refresh whose response arrives.
 func (s *script) refresh(token string) string {
 	s.Helper()
-	_, tokens, err := s.manager.Refresh(context.Background(), token)
+	_, tokens, err := s.manager.Refresh(context.Background(), token, session.RefreshOptions{})
 	if err != nil {
 		s.Fatalf("refresh at %v: %v", s.now, err)
 	}
@@ -79,7 +79,7 @@ func TestI1SuccessorIsNotReplacedByARefreshThatCrosses(t *testing.T) {
 	s.refresh(s.first) // lost
 	begin := func(p *process, arrives *string) *task {
 		return p.begin(0, func() {
-			_, tokens, err := p.manager.Refresh(context.Background(), s.first)
+			_, tokens, err := p.manager.Refresh(context.Background(), s.first, session.RefreshOptions{})
 			if err != nil {
 				s.Errorf("refresh at %v: %v", s.now, err)
 			}

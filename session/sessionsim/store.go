@@ -77,13 +77,13 @@ func (t *store) change(what string, f func() (bool, error), good func(session.Ro
 }
 
 // Confirm implements session.Store.
-func (t *store) Confirm(_ context.Context, h session.Handle, pending session.Mark, next *session.Successor, life session.Lifetimes) (bool, error) {
+func (t *store) Confirm(_ context.Context, h session.Handle, pending session.Mark, next *session.Successor, renewal session.Renewal) (bool, error) {
 	s := t.sim
 	if s.running == nil && s.NoConfirmOnUse {
 		return false, session.ErrUnavailable
 	}
 	return t.change("confirm", func() (bool, error) {
-		ok, err := t.Store.Confirm(context.Background(), h, pending, next, life)
+		ok, err := t.Store.Confirm(context.Background(), h, pending, next, renewal)
 		if ok && next != nil {
 			s.lineage.minted(pending, next.Mark)
 		}
@@ -92,9 +92,9 @@ func (t *store) Confirm(_ context.Context, h session.Handle, pending session.Mar
 }
 
 // HandOut implements session.Store.
-func (t *store) HandOut(_ context.Context, h session.Handle, current, pending session.Mark, counts bool, life session.Lifetimes) (bool, error) {
+func (t *store) HandOut(_ context.Context, h session.Handle, current, pending session.Mark, counts bool, renewal session.Renewal) (bool, error) {
 	return t.change("hand out", func() (bool, error) {
-		ok, err := t.Store.HandOut(context.Background(), h, current, pending, counts, life)
+		ok, err := t.Store.HandOut(context.Background(), h, current, pending, counts, renewal)
 		if ok {
 			t.sim.report.HandOuts++
 		}
@@ -103,9 +103,9 @@ func (t *store) HandOut(_ context.Context, h session.Handle, current, pending se
 }
 
 // Mint implements session.Store.
-func (t *store) Mint(_ context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, life session.Lifetimes) (bool, error) {
+func (t *store) Mint(_ context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, renewal session.Renewal) (bool, error) {
 	return t.change("mint", func() (bool, error) {
-		ok, err := t.Store.Mint(context.Background(), h, current, pending, handedAt, next, life)
+		ok, err := t.Store.Mint(context.Background(), h, current, pending, handedAt, next, renewal)
 		if ok {
 			t.sim.report.Minted++
 			t.sim.lineage.minted(current, next.Mark)
@@ -117,10 +117,10 @@ func (t *store) Mint(_ context.Context, h session.Handle, current, pending sessi
 	}, func(r session.Row) bool { return r.Current == current && r.Pending == next.Mark })
 }
 
-// Delete implements session.Store.
-func (t *store) Delete(_ context.Context, h session.Handle) (bool, error) {
-	return t.change("delete", func() (bool, error) {
-		ok, err := t.Store.Delete(context.Background(), h)
+// End implements session.Store.
+func (t *store) End(_ context.Context, h session.Handle, end session.End) (bool, error) {
+	return t.change("end", func() (bool, error) {
+		ok, err := t.Store.End(context.Background(), h, end)
 		t.sim.deleted = t.sim.deleted || ok
 		return ok, err
 	}, func(session.Row) bool { return false })

@@ -46,13 +46,13 @@ func (s *simulation) steal() {
 		s.thief.live()
 	case RefreshRarely:
 		s.thief.every(func() time.Duration { return s.between(s.AccessLifetime, 4*s.AccessLifetime) }, func() {
-			s.thief.refresh(func() { s.thief.call(0) })
+			s.thief.refresh(func() { s.thief.call(s.thief.sendCall, 0) })
 		})
 	case Poll:
 		s.thief.every(func() time.Duration { return pollEvery }, func() { s.thief.refresh(func() {}) })
 	case StayAhead:
 		s.thief.every(func() time.Duration { return s.between(s.Latency, 2*s.Latency) }, func() {
-			s.thief.refresh(func() { s.thief.call(maxRounds) })
+			s.thief.refresh(func() { s.thief.call(s.thief.sendCall, maxRounds) })
 		})
 	case Shadow:
 		s.thief.every(func() time.Duration { return pollEvery }, s.thief.shadow)

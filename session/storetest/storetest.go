@@ -43,17 +43,45 @@ func Run(t *testing.T, open Open) {
 		{"I3_ConfirmOnceOf64", confirmOnce},
 		{"I3_MintOnceOf64", mintOnce},
 		{"HandOutCountsAll", handOutCounts},
-		{"Delete", deleteOne},
-		{"DeleteUser", deleteUser},
-		{"DeleteUserKeeps", deleteUserKeeps},
-		{"DeleteUserLimit", deleteUserLimit},
-		{"I4_DeletedStaysDeleted", deletedStaysDeleted},
+		{"GenerationAndAuthAt", generationAndAuthAt},
 		{"UserIDsAreBytes", userIDs},
 		{"List", list},
+		{"ListIsOfRows", listIsOfRows},
 		{"BytesAreKept", bytesAreKept},
 		{"SetData", setData},
 		{"SetDataOnceOf64", setDataOnce},
-		{"DeleteExpired", deleteExpired},
+		{"SetPayload", setPayload},
+		{"SetLabel", setLabel},
+		{"DevicesAndLabelsAreKept", devicesAndLabels},
+		{"RenewalMovesTheDevice", renewalMovesDevice},
+		{"End", endOne},
+		{"EndOnceOf64", endOnce},
+		{"I4_EndedStaysEnded", endedStaysEnded},
+		{"I4_EndedStaysEndedInFlight", endedInFlight},
+		{"EndUser", endUser},
+		{"EndUserKeeps", endUserKeeps},
+		{"EndUserLimit", endUserLimit},
+		{"EndUserCountsEachOnce", endUserOnce},
+		{"EndAll", endAll},
+		{"EndAllLimit", endAllLimit},
+		{"EndAllReturnsEachOnce", endAllOnce},
+		{"EndExpired", endExpired},
+		{"EndExpiredReasons", endExpiredReasons},
+		{"EndExpiredLimit", endExpiredLimit},
+		{"EndExpiredReturnsEachOnce", endExpiredOnce},
+		{"EndingIsOfTheEnded", endingOfEnded},
+		{"Endings", endings},
+		{"PurgeByAge", purgeByAge},
+		{"PurgeLimit", purgeLimit},
+		{"FeedOfEnd", feedOfEnd},
+		{"FeedOfEndAgain", feedOfEndAgain},
+		{"FeedOfEndOnly", feedOfEachWay},
+		{"FeedOfPublish", feedOfPublish},
+		{"FeedOrderAndLimit", feedOrderAndLimit},
+		{"FeedIsSeenAtOnce", feedSeenAtOnce},
+		{"FeedClock", feedClock},
+		{"FeedPurge", feedPurge},
+		{"FeedCancelledContext", feedCancelled},
 		{"Keys", keys},
 		{"KeysOnceOf16", keysOnce},
 		{"RetireKey", retireKey},
@@ -74,7 +102,10 @@ type suite struct {
 	ctx context.Context
 }
 
-var life = session.Lifetimes{Idle: time.Hour, Absolute: 24 * time.Hour}
+var (
+	life    = session.Lifetimes{Idle: time.Hour, Absolute: 24 * time.Hour}
+	renewal = session.Renewal{Lifetimes: life}
+)
 
 var serial atomic.Uint64
 
@@ -125,6 +156,35 @@ func (s suite) get(t *testing.T, h session.Handle) (session.Row, time.Time) {
 	return row, now
 }
 
+// now returns the store's clock.
+func (s suite) now(t *testing.T) time.Time {
+	t.Helper()
+	_, now, err := s.Keys(s.ctx)
+	if err != nil {
+		t.Fatalf("Keys: %v", err)
+	}
+	return now
+}
+
+// pass waits until the store's clock is after a moment, and returns it.
+func (s suite) pass(t *testing.T, moment time.Time) time.Time {
+	t.Helper()
+	for range 10_000 {
+		if now := s.now(t); now.After(moment) {
+			return now
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	t.Fatalf("the store's clock does not go on to %v", moment)
+	return time.Time{}
+}
+
+// later waits until the store's clock has moved, and returns it: what was done before lies before it.
+func (s suite) later(t *testing.T) time.Time {
+	t.Helper()
+	return s.pass(t, s.now(t))
+}
+
 // yes and no assert the verdict of a changing call.
 func yes(t *testing.T, what string) func(bool, error) {
 	return verdict(t, what, true)
@@ -148,7 +208,8 @@ func verdict(t *testing.T, what string, want bool) func(bool, error) {
 func (s suite) mint(t *testing.T, h session.Handle, current, name string) time.Time {
 	t.Helper()
 	_, now := s.get(t, h)
-	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, time.Time{}, session.Successor{Mark: mark(name), MintedAt: now}, life))
+	next := session.Successor{Mark: mark(name), MintedAt: now}
+	yes(t, "Mint")(s.Mint(s.ctx, h, mark(current), session.Mark{}, time.Time{}, next, renewal))
 	return now
 }
 
@@ -175,6 +236,14 @@ func race(t *testing.T, n int, f func(i int) (bool, error)) int {
 	close(start)
 	wg.Wait()
 	return int(wins.Load())
+}
+
+// within asserts that a time of the store lies between two readings of its clock.
+func within(t *testing.T, what string, at, low, high time.Time) {
+	t.Helper()
+	if at.Before(low) || at.After(high) {
+		t.Errorf("%s: got %v, want within [%v, %v]", what, at, low, high)
+	}
 }
 
 func notFound(t *testing.T, what string, err error) {

@@ -4,14 +4,17 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/watchword-dev/watchword/session"
 )
 
-// Failure is how an error looks to the client: a status, and the body {"error":"<code>"}.
+// Failure is how an error looks to the client: a status, and the body {"error":"<code>"}, or with a reason
+// {"error":"<code>","reason":"<reason>"}.
 type Failure struct {
 	Status     int
 	Code       string // stable, for programs
+	Reason     string // why the session has ended, if that is known: one of the constants of session.Reason; else empty
 	Clear      bool   // the session has ended: the client's tokens are taken away
 	RetryAfter int    // seconds; zero: none
 }
@@ -21,30 +24,43 @@ const retryAfter = 2
 
 // Failure returns how an error looks to the client. This is the one table of statuses.
 func (c *Contract) Failure(err error) Failure {
-	var theft *session.TheftError
+	var (
+		theft *session.TheftError
+		ended *session.EndedError
+	)
 	switch {
 	case errors.As(err, &theft):
-		return Failure{Status: c.cfg.StatusTheft, Code: "token_theft", Clear: true}
+		return Failure{Status: c.cfg.StatusTheft, Code: "token_theft", Reason: string(session.ReasonTheft), Clear: true}
+	case errors.As(err, &ended):
+		return Failure{Status: c.cfg.StatusUnauthorised, Code: "unauthorised", Reason: string(ended.Reason), Clear: true}
 	case errors.Is(err, session.ErrUnauthorised):
 		return Failure{Status: c.cfg.StatusUnauthorised, Code: "unauthorised", Clear: true}
 	case errors.Is(err, session.ErrTryRefresh):
 		return Failure{Status: c.cfg.StatusTryRefresh, Code: "try_refresh"}
 	case errors.Is(err, session.ErrAntiCSRF):
 		return Failure{Status: http.StatusForbidden, Code: "anti_csrf"}
+	case errors.Is(err, session.ErrReauthenticate):
+		// RFC 9470 has 401 here, with a challenge in WWW-Authenticate. But clients of this contract take 401 for "refresh", which
+		// does not help and would have them try in circles, and cookies have no scheme that a challenge could name.
+		return Failure{Status: http.StatusForbidden, Code: "reauthenticate"}
 	case errors.Is(err, session.ErrUnavailable):
 		return Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: retryAfter}
 	case errors.Is(err, session.ErrConflict):
 		return Failure{Status: http.StatusConflict, Code: "conflict"}
+	case errors.Is(err, session.ErrSessionLimit):
+		return Failure{Status: http.StatusConflict, Code: "session_limit"}
 	case errors.Is(err, session.ErrTooLarge):
 		return Failure{Status: http.StatusRequestEntityTooLarge, Code: "too_large"}
-	case errors.Is(err, session.ErrInvalidJSON), errors.Is(err, session.ErrInvalidUserID):
+	case errors.Is(err, session.ErrInvalidJSON), errors.Is(err, session.ErrInvalidUserID), errors.Is(err, session.ErrInvalidLabel),
+		errors.Is(err, session.ErrInvalidPage), errors.Is(err, session.ErrInvalidReason):
 		return Failure{Status: http.StatusBadRequest, Code: "invalid_request"}
 	default:
 		return Failure{Status: http.StatusInternalServerError, Code: "internal"}
 	}
 }
 
-// SetFailure writes the headers of a failure and returns its body.
+// SetFailure writes the headers of a failure and returns its body. A Reason that holds anything but a-z and _ is left out: it
+// comes out of the store.
 func (c *Contract) SetFailure(h http.Header, f Failure) (body string) {
 	if f.Clear {
 		c.Clear(h)
@@ -58,5 +74,11 @@ func (c *Contract) SetFailure(h http.Header, f Failure) (body string) {
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	noStore(h)
-	return `{"error":"` + f.Code + `"}` + "\n"
+	body = `{"error":"` + f.Code + `"`
+	if f.Reason != "" && !strings.ContainsFunc(f.Reason, notInCode) {
+		body += `,"reason":"` + f.Reason + `"`
+	}
+	return body + "}\n"
 }
+
+func notInCode(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }

@@ -8,6 +8,7 @@ package wire
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -49,6 +50,11 @@ type Config struct {
 	AllowedOrigins []string
 	// AllowedHeaders are request headers that such calls may send beside Content-Type and the contract's own.
 	AllowedHeaders []string
+
+	// TrustedProxies are the proxies whose X-Forwarded-For is believed, as addresses ("10.0.0.1") or networks ("10.0.0.0/8",
+	// "fd00::/8"); see Contract.Device. Name nothing but proxies: whatever else calls from such an address can pass for any
+	// other. Default: none, so that a client's address is that of the connection.
+	TrustedProxies []string
 }
 
 // Contract is a validated Config. It is immutable and safe for concurrent use.
@@ -59,6 +65,7 @@ type Contract struct {
 	id      http.Cookie
 	origins map[string]bool
 	headers string
+	proxies []netip.Prefix
 }
 
 // New validates a Config. The error matches session.ErrInvalidConfig and names the field.
@@ -73,7 +80,11 @@ func New(cfg Config) (*Contract, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Contract{cfg: cfg, origins: map[string]bool{}}
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return nil, err
+	}
+	c := &Contract{cfg: cfg, origins: map[string]bool{}, proxies: proxies}
 	c.access = c.template(c.prefix(cfg.CookiePath)+"sAccessToken", cfg.CookiePath, true)
 	c.refresh = c.template(c.prefix(cfg.RefreshPath)+"sRefreshToken", cfg.RefreshPath, true)
 	c.id = c.template("sIdRefreshToken", "/", false) // scripts of every page are to see it

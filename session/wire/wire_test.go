@@ -36,15 +36,19 @@ func contract(t *testing.T, cfg wire.Config) *wire.Contract {
 	return c
 }
 
-// failures are the errors of the vectors, each as it may arrive: wrapped.
+// failures are the errors of the vectors, each as it may arrive: wrapped. "unauthorised" with a reason is an EndedError.
 var failures = map[string]error{
-	"unauthorised": fmt.Errorf("wrapped: %w", session.ErrUnauthorised),
-	"token_theft":  fmt.Errorf("wrapped: %w", &session.TheftError{}),
-	"try_refresh":  fmt.Errorf("wrapped: %w", session.ErrTryRefresh),
-	"anti_csrf":    session.ErrAntiCSRF,
-	"unavailable":  fmt.Errorf("wrapped: %w", session.ErrUnavailable),
-	"conflict":     session.ErrConflict,
-	"internal":     errors.New("something with a secret"),
+	"unauthorised":    fmt.Errorf("wrapped: %w", session.ErrUnauthorised),
+	"token_theft":     fmt.Errorf("wrapped: %w", &session.TheftError{}),
+	"try_refresh":     fmt.Errorf("wrapped: %w", session.ErrTryRefresh),
+	"anti_csrf":       session.ErrAntiCSRF,
+	"reauthenticate":  fmt.Errorf("wrapped: %w", session.ErrReauthenticate),
+	"unavailable":     fmt.Errorf("wrapped: %w", session.ErrUnavailable),
+	"conflict":        session.ErrConflict,
+	"session_limit":   fmt.Errorf("wrapped: %w", session.ErrSessionLimit),
+	"too_large":       fmt.Errorf("wrapped: %w", session.ErrTooLarge),
+	"invalid_request": fmt.Errorf("wrapped: %w", session.ErrInvalidLabel),
+	"internal":        errors.New("something with a secret"),
 }
 
 func TestResponses(t *testing.T) {
@@ -53,8 +57,8 @@ func TestResponses(t *testing.T) {
 		Name   string
 		Config wire.Config
 		Result struct {
-			Tokens *struct{ Access, Refresh, ID, AntiCSRF string }
-			Error  string
+			Tokens        *struct{ Access, Refresh, ID, AntiCSRF string }
+			Error, Reason string
 		}
 		Status  int
 		Body    string
@@ -72,10 +76,14 @@ func TestResponses(t *testing.T) {
 					RefreshToken: v.Refresh, RefreshExpires: issued.Add(30 * 24 * time.Hour), ID: v.ID, AntiCSRF: v.AntiCSRF,
 				})
 			} else {
-				f := c.Failure(failures[test.Result.Error])
+				err := failures[test.Result.Error]
+				if test.Result.Error == "unauthorised" && test.Result.Reason != "" {
+					err = fmt.Errorf("wrapped: %w", &session.EndedError{Reason: session.Reason(test.Result.Reason)})
+				}
+				f := c.Failure(err)
 				body := c.SetFailure(got, f)
-				if f.Status != test.Status || f.Code != test.Result.Error || body != test.Body {
-					t.Errorf("got %d %s %q, want %d %q", f.Status, f.Code, body, test.Status, test.Body)
+				if f.Status != test.Status || f.Code != test.Result.Error || f.Reason != test.Result.Reason || body != test.Body {
+					t.Errorf("got %d %s %s %q, want %d %q", f.Status, f.Code, f.Reason, body, test.Status, test.Body)
 				}
 			}
 			if !reflect.DeepEqual(got, test.Headers) {
@@ -165,6 +173,24 @@ func TestNewRefusesNonsense(t *testing.T) {
 		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://\u00e4.example"}}},
 		{"AllowedOrigins", wire.Config{AllowedOrigins: []string{"https://*.example"}}},
 		{"AllowedHeaders", wire.Config{AllowedHeaders: []string{"x, y"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{""}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0.1", "proxy.internal"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{" 10.0.0.1"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0.1,10.0.0.2"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0.1:80"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"[::1]"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"010.0.0.1"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0.0/33"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0.0/-1"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"10.0.0.1/8"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"0.0.0.0/0"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"::/0"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"::ffff:0:0/96"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"::ffff:10.0.0.0/90"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"::ffff:10.0.0.1/104"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"fe80::1%eth0"}}},
+		{"TrustedProxies", wire.Config{TrustedProxies: []string{"fe80::%eth0/10"}}},
 	} {
 		_, err := wire.New(test.cfg)
 		if !errors.Is(err, session.ErrInvalidConfig) || !strings.Contains(err.Error(), test.field+" ") {

@@ -36,7 +36,13 @@ type Claims struct {
 	// IssuedAt is iat and nbf, to the second.
 	IssuedAt time.Time
 	// ExpiresAt is exp, to the millisecond: a NumericDate may have a fraction.
-	ExpiresAt   time.Time
+	ExpiresAt time.Time
+	// StoreTime is sat: a moment by the store's clock, not after the minting, to the millisecond; zero: absent. Revocations
+	// of all sessions of a user name such a moment, too.
+	StoreTime time.Time
+	// AuthTime is auth_time (OpenID Connect Core, section 2): when the user last proved who they are, to the second; zero:
+	// absent.
+	AuthTime    time.Time
 	RefreshMark [32]byte        // rt: the mark of the refresh token that it was minted with
 	Unconfirmed bool            // unc: that refresh token is not known to have arrived
 	AntiCSRF    string          // csrf; empty: absent
@@ -52,6 +58,8 @@ type fixed struct {
 	IssuedAt    int64        `json:"iat"`
 	NotBefore   int64        `json:"nbf"`
 	ExpiresAt   milliseconds `json:"exp"`
+	StoreTime   int64        `json:"sat,omitempty"`
+	AuthTime    int64        `json:"auth_time,omitempty"`
 	RefreshMark mark         `json:"rt"`
 	Unconfirmed bool         `json:"unc,omitempty"`
 	AntiCSRF    string       `json:"csrf,omitempty"`
@@ -70,7 +78,7 @@ func (k *Key) Sign(c Claims) (string, error) {
 	if err := enc.Encode(fixed{
 		Issuer: c.Issuer, Audience: c.Audience, Subject: c.Subject, Session: c.Session,
 		IssuedAt: c.IssuedAt.Unix(), NotBefore: c.IssuedAt.Unix(), ExpiresAt: milliseconds(c.ExpiresAt.UnixMilli()),
-		RefreshMark: c.RefreshMark, Unconfirmed: c.Unconfirmed, AntiCSRF: c.AntiCSRF,
+		StoreTime: unix(c.StoreTime, time.Time.UnixMilli), AuthTime: unix(c.AuthTime, time.Time.Unix), RefreshMark: c.RefreshMark, Unconfirmed: c.Unconfirmed, AntiCSRF: c.AntiCSRF,
 	}); err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
@@ -139,6 +147,7 @@ func Parse(token string, keys func(header string) *Key, want Expected) (Claims, 
 	return Claims{
 		Issuer: p.Issuer, Audience: p.Audience, Subject: p.Subject, Session: p.Session,
 		IssuedAt: time.Unix(p.IssuedAt, 0).UTC(), ExpiresAt: time.UnixMilli(int64(p.ExpiresAt)).UTC(),
+		StoreTime: moment(p.StoreTime, time.Millisecond), AuthTime: moment(p.AuthTime, time.Second),
 		RefreshMark: p.RefreshMark, Unconfirmed: p.Unconfirmed, AntiCSRF: p.AntiCSRF, Payload: p.Payload,
 	}, nil
 }
@@ -193,6 +202,22 @@ func distinct(rest string) bool {
 // decoder would skip line breaks, which gives one token many spellings.
 func notCompact(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
+}
+
+// unix is a time as a claim has it: 0, which is left out, for the zero time.
+func unix(t time.Time, since func(time.Time) int64) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return since(t)
+}
+
+// moment is the inverse of unix.
+func moment(n int64, unit time.Duration) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(n * int64(unit/time.Millisecond)).UTC()
 }
 
 // milliseconds is a NumericDate (RFC 7519, section 2) as Unix milliseconds.

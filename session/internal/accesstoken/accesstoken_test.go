@@ -40,6 +40,7 @@ func full() Claims {
 	return Claims{
 		Issuer: "https://issuer.example", Audience: "api", Subject: "user <&> \u2028 \x00 🔑", Session: "0199c82c-c000-73c5-8b91-b19d9b2d5ec9",
 		IssuedAt: now, ExpiresAt: now.Add(15*time.Minute + 7*time.Millisecond),
+		StoreTime: now.Add(7 * time.Millisecond), AuthTime: now.Add(-time.Hour),
 		RefreshMark: [32]byte{1, 31: 32}, Unconfirmed: true, AntiCSRF: "csrf",
 		Payload: json.RawMessage("{ \"a\" : 1.0, \"<é>\":[ ] }"),
 	}

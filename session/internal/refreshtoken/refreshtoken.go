@@ -1,6 +1,6 @@
 // Package refreshtoken makes and reads refresh tokens:
 //
-//	base64url(version ‖ key id ‖ handle ‖ minted at ‖ secret ‖ MAC)
+//	base64url(version ‖ key id ‖ handle ‖ generation ‖ minted at ‖ secret ‖ MAC)
 //
 // The MAC lets a forged or corrupted token be refused before anybody asks the store, so that garbage can never raise a
 // theft alarm. A first token's secret is random; a successor's is derived from its predecessor, so that it can be made
@@ -22,12 +22,13 @@ import (
 const (
 	version = 1
 
-	keyAt    = 1             // offset of the key id
-	handleAt = keyAt + 12    // of the handle
-	mintedAt = handleAt + 16 // of the minting time, Unix microseconds, big-endian
-	secretAt = mintedAt + 8  // of the secret
-	macAt    = secretAt + 32 // of the MAC
-	rawLen   = macAt + 32
+	keyAt        = 1                // offset of the key id
+	handleAt     = keyAt + 12       // of the handle
+	generationAt = handleAt + 16    // of the generation, big-endian
+	mintedAt     = generationAt + 4 // of the minting time, Unix microseconds, big-endian
+	secretAt     = mintedAt + 8     // of the secret
+	macAt        = secretAt + 32    // of the MAC
+	rawLen       = macAt + 32
 
 	// Len is the length of a token: no string of another length is one.
 	Len = (rawLen*8 + 5) / 6
@@ -86,10 +87,10 @@ func (k *Key) AntiCSRF(handle [16]byte) string {
 
 // Token is a refresh token that this deployment minted. Never log it.
 type Token struct {
-	text   string
-	key    KeyID
-	handle [16]byte
-	minted int64
+	text       string
+	handle     [16]byte
+	generation uint32
+	minted     int64
 }
 
 // String returns the token's text form.
@@ -97,6 +98,9 @@ func (t Token) String() string { return t.text }
 
 // Handle returns the handle of the token's session.
 func (t Token) Handle() [16]byte { return t.handle }
+
+// Generation returns how many predecessors the token has in its session.
+func (t Token) Generation() int { return int(t.generation) }
 
 // MintedAt returns when the token was minted by the store's clock, to the microsecond; 1970 for the first token of a
 // session, which is minted before the store is asked.
@@ -107,11 +111,16 @@ func (t Token) Mark() [32]byte { return sha256.Sum256([]byte(t.text)) }
 
 // New mints the first token of a session.
 func New(k *Key, handle [16]byte, random io.Reader) (Token, error) {
+	return Independent(k, handle, 0, time.UnixMicro(0), random)
+}
+
+// Independent mints a token of a later generation that cannot be made from its predecessor.
+func Independent(k *Key, handle [16]byte, generation int, at time.Time, random io.Reader) (Token, error) {
 	var secret [32]byte
 	if _, err := io.ReadFull(random, secret[:]); err != nil {
 		return Token{}, fmt.Errorf("read randomness: %w", err)
 	}
-	return seal(k, handle, 0, secret[:]), nil
+	return seal(k, handle, uint32(generation), at.UnixMicro(), secret[:]), nil //nolint:gosec // counted from 0
 }
 
 // Successor mints the successor of t at a moment, or the same one again. The secret comes from own, the key that signed
@@ -119,18 +128,19 @@ func New(k *Key, handle [16]byte, random io.Reader) (Token, error) {
 func (t Token) Successor(own, signer *Key, at time.Time) Token {
 	var moment [8]byte
 	binary.BigEndian.PutUint64(moment[:], uint64(at.UnixMicro()))
-	return seal(signer, t.handle, at.UnixMicro(), sum(own.derive, []byte(t.text), moment[:]))
+	return seal(signer, t.handle, t.generation+1, at.UnixMicro(), sum(own.derive, []byte(t.text), moment[:]))
 }
 
-func seal(k *Key, handle [16]byte, minted int64, secret []byte) Token {
+func seal(k *Key, handle [16]byte, generation uint32, minted int64, secret []byte) Token {
 	var raw [rawLen]byte
 	raw[0] = version
 	copy(raw[keyAt:], k.ID[:])
 	copy(raw[handleAt:], handle[:])
+	binary.BigEndian.PutUint32(raw[generationAt:], generation)
 	binary.BigEndian.PutUint64(raw[mintedAt:], uint64(minted)) //nolint:gosec // two's complement is what is meant
 	copy(raw[secretAt:], secret)
 	copy(raw[macAt:], sum(k.mac, raw[:macAt]))
-	return Token{text: encoding.EncodeToString(raw[:]), key: k.ID, handle: handle, minted: minted}
+	return Token{text: encoding.EncodeToString(raw[:]), handle: handle, generation: generation, minted: minted}
 }
 
 // ErrInvalid is the one answer to every string that is not a token of one of the keys.
@@ -151,9 +161,9 @@ func Open(text string, keys func(KeyID) *Key) (Token, *Key, error) {
 		return Token{}, nil, ErrInvalid
 	}
 	return Token{
-		text:   text,
-		key:    k.ID,
-		handle: [16]byte(raw[handleAt:mintedAt]),
-		minted: int64(binary.BigEndian.Uint64(raw[mintedAt:])), //nolint:gosec // the inverse of seal
+		text:       text,
+		handle:     [16]byte(raw[handleAt:generationAt]),
+		generation: binary.BigEndian.Uint32(raw[generationAt:]),
+		minted:     int64(binary.BigEndian.Uint64(raw[mintedAt:])), //nolint:gosec // the inverse of seal
 	}, k, nil
 }

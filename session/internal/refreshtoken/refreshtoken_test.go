@@ -139,7 +139,7 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		raw, err := encoding.DecodeString(text)
-		if err != nil || signer != k || seal(k, got.handle, got.minted, raw[secretAt:macAt]) != got || got.String() != text {
+		if err != nil || signer != k || seal(k, got.handle, got.generation, got.minted, raw[secretAt:macAt]) != got || got.String() != text {
 			t.Errorf("%q opens", text)
 		}
 	})

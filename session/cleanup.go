@@ -1,0 +1,49 @@
+package session
+
+import (
+	"context"
+	"fmt"
+)
+
+// Cleaned says what a cleanup did.
+type Cleaned struct {
+	Expired int // sessions that had expired, and were ended
+	Purged  int // records of endings and revocations that were removed
+}
+
+// Cleanup ends sessions that have expired, and removes records that are no longer kept, in batches. Expired sessions are dead
+// in any case: this gives them their record, and frees space. Manager.Run does it every Config.CleanupInterval; it may run in
+// any number of processes at once.
+func (m *Manager) Cleanup(ctx context.Context) (Cleaned, error) {
+	var (
+		cleaned Cleaned
+		err     error
+	)
+	for n := 1; n > 0 && err == nil; cleaned.Expired += n {
+		bounded, cancel := m.storeContext(ctx)
+		n, err = m.endExpired(bounded, Handle{}, batch)
+		cancel()
+	}
+	// For the feed an ending, and a revocation, is needed until the tokens that it concerns have expired.
+	relevant := m.cfg.tokenLives(PurposeAccess) + 2*feedOverlap
+	for n := 1; n > 0 && err == nil; cleaned.Purged += n {
+		bounded, cancel := m.storeContext(ctx)
+		n, err = m.store.Purge(bounded, max(m.cfg.EndingRetention, relevant), relevant, batch)
+		cancel()
+	}
+	if err != nil {
+		return cleaned, fmt.Errorf("clean up: %w", err)
+	}
+	return cleaned, nil
+}
+
+// endExpired ends one expired session, or up to limit of them, and says how many this call has ended.
+func (m *Manager) endExpired(ctx context.Context, h Handle, limit int) (int, error) {
+	id, err := m.newVersion()
+	if err != nil {
+		return 0, err
+	}
+	ended, err := m.store.EndExpired(ctx, h, m.cfg.AbsoluteLifetime, id, limit)
+	m.emitEnded(ended)
+	return len(ended), err
+}

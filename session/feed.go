@@ -1,0 +1,234 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/denylist"
+)
+
+// feedOverlap is how far each reading of the feed goes back behind the one before. An entry bears the time at which its
+// statement began, but is there to be read only when that has ended, so that entries appear out of order. No statement that
+// makes one is taken for done unless it ended within half of this (see maxStatement); the other half is for clocks
+// of a cluster's nodes that differ, and for nodes that lag behind.
+const feedOverlap = 30 * time.Second
+
+// maxStatement bounds what a call that makes an entry may wait for the store.
+const maxStatement = feedOverlap / 2
+
+// feedPage is how many entries are read at once.
+const feedPage = 10_000
+
+// feed is what a process knows of the revocations that concern tokens which have not expired. It is read by each
+// verification, and written by poll.
+type feed struct {
+	cfg    Config
+	store  Store
+	events *events
+
+	sessions  *denylist.List // by handle; the value is an index of reasons
+	users     *denylist.List // by a hash of the user id; the value is a moment as Unix milliseconds, as in everybody
+	everybody atomic.Uint64  // tokens from before this moment of the store's clock are refused
+	seeds     [2]maphash.Seed
+
+	turn  chan struct{} // holds one token while a reading is under way
+	last  atomic.Pointer[reading]
+	stale atomic.Bool
+	swept time.Time // guarded by turn
+}
+
+// reading is a successful reading of the feed.
+type reading struct {
+	begun time.Time // by the process's clock, before the store was asked
+	ended time.Time // and after it had answered
+	now   time.Time // by the store's clock, in between
+}
+
+// FeedPoll describes one reading of the feed.
+type FeedPoll struct {
+	Took    time.Duration
+	Entries int   // that were read, known ones included
+	Known   int   // that are held in memory now
+	Err     error // why it failed; it matches ErrUnavailable
+}
+
+// openFeed reads the whole feed: everything that concerns a token which has not expired. The error matches
+// errors.ErrUnsupported if the store keeps none.
+func openFeed(ctx context.Context, store Store, cfg Config, events *events) (*feed, error) {
+	f := &feed{
+		cfg: cfg, store: store, events: events,
+		sessions: denylist.New(), users: denylist.New(),
+		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		turn:  make(chan struct{}, 1),
+	}
+	return f, f.poll(ctx)
+}
+
+// relevant is how long after a revocation there can be tokens that it concerns.
+func (f *feed) relevant() time.Duration { return f.cfg.tokenLives(PurposeAccess) }
+
+// check refuses what was revoked: an EndedError where the session is known to have ended, and ErrTryRefresh where the token
+// is older than a revocation of many, which the session may have come after.
+func (f *feed) check(h Handle, userID string, minted time.Time) error {
+	if reason, ended := f.sessions.Lookup(denylist.Key(h)); ended {
+		return &EndedError{Handle: h, Reason: reasons[reason]}
+	}
+	at := uint64(max(minted.UnixMilli(), 0)) //nolint:gosec // not negative
+	if at < f.everybody.Load() {
+		return ErrTryRefresh
+	}
+	if f.users.Len() > 0 {
+		if before, ok := f.users.Lookup(f.userKey(userID)); ok && at < before {
+			return ErrTryRefresh
+		}
+	}
+	return nil
+}
+
+func (f *feed) userKey(userID string) (key denylist.Key) {
+	binary.BigEndian.PutUint64(key[:8], maphash.String(f.seeds[0], userID))
+	binary.BigEndian.PutUint64(key[8:], maphash.String(f.seeds[1], userID))
+	return key
+}
+
+// fresh reports whether the feed was read within Config.MaxFeedAge. Whoever finds that this has changed tells.
+func (f *feed) fresh(now time.Time) bool {
+	age := now.Sub(f.last.Load().begun)
+	if age <= f.cfg.MaxFeedAge {
+		return true
+	}
+	if f.stale.CompareAndSwap(false, true) {
+		f.cfg.Logger.Error("the feed of revocations is stale: has Manager.Run ended, or is the store away?",
+			"age", age, "policy", f.cfg.StaleFeed)
+		f.events.emit(Event{Kind: EventFeedStale, FeedAge: age})
+	}
+	return false
+}
+
+// storeNow is the store's clock, or a little before: as of the last reading, and as much as this process's clock has moved
+// since, less one in a thousand should it run fast.
+func (f *feed) storeNow() time.Time {
+	last := f.last.Load()
+	since := f.cfg.Clock().Sub(last.ended)
+	return last.now.Add(since - since/1000)
+}
+
+// storeLatest is the store's clock, or a little after.
+func (f *feed) storeLatest() time.Time {
+	last := f.last.Load()
+	since := f.cfg.Clock().Sub(last.begun)
+	return last.now.Add(since + since/1000)
+}
+
+// poll reads what was revoked since the last reading. Of several callers one reads for all who wait.
+func (f *feed) poll(ctx context.Context) error {
+	came := f.cfg.Clock()
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("read revocations: %w: %w", ErrUnavailable, ctx.Err())
+	}
+	begun := f.cfg.Clock()
+	if last := f.last.Load(); last != nil && last.begun.After(came) {
+		return nil
+	}
+	entries, err := f.read(ctx, begun)
+	if f.cfg.OnFeedPoll != nil {
+		f.cfg.OnFeedPoll(FeedPoll{Took: f.cfg.Clock().Sub(begun), Entries: entries, Known: f.known(), Err: err})
+	}
+	if err != nil {
+		return err
+	}
+	if f.stale.CompareAndSwap(true, false) {
+		f.cfg.Logger.Info("the feed of revocations is read again")
+		f.events.emit(Event{Kind: EventFeedFresh})
+	}
+	return nil
+}
+
+// read reads and notes all pages. The turn is held.
+func (f *feed) read(ctx context.Context, begun time.Time) (total int, err error) {
+	since, err := f.since(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var next *reading
+	for limit := feedPage; ; {
+		entries, now, err := f.page(ctx, since, limit)
+		if err != nil {
+			return total, err
+		}
+		ended := f.cfg.Clock()
+		if next == nil {
+			next = &reading{begun: begun, ended: ended, now: now}
+		}
+		for _, e := range entries {
+			f.note(e, ended.Add(e.At.Sub(now)))
+		}
+		if total += len(entries); len(entries) < limit {
+			break
+		}
+		if newest := entries[len(entries)-1].At; newest.After(since) {
+			since = newest // inclusive: others may bear the same time
+		} else {
+			limit *= 2
+		}
+	}
+	f.last.Store(next)
+	if begun.Sub(f.swept) >= f.relevant()/8 {
+		f.sessions.Sweep(begun)
+		f.users.Sweep(begun)
+		f.swept = begun
+	}
+	return total, nil
+}
+
+// since is where a reading begins.
+func (f *feed) since(ctx context.Context) (time.Time, error) {
+	if last := f.last.Load(); last != nil {
+		return last.now.Add(-feedOverlap), nil
+	}
+	_, now, err := f.page(ctx, f.cfg.Clock().Add(maxLifetime), 1) // for the store's clock alone
+	return now.Add(-feedOverlap - f.relevant()), err
+}
+
+func (f *feed) page(ctx context.Context, since time.Time, limit int) ([]Revocation, time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.StoreTimeout)
+	defer cancel()
+	entries, now, err := f.store.Revocations(ctx, since, limit)
+	if err != nil {
+		return nil, now, fmt.Errorf("read revocations: %w", err)
+	}
+	return entries, now, nil
+}
+
+// note takes an entry into memory, given its time by this process's clock.
+func (f *feed) note(r Revocation, at time.Time) {
+	until := at.Add(f.relevant())
+	before := uint64(max(r.At.UnixMilli()+1, 0)) //nolint:gosec // not negative; the next millisecond, since tokens have no more
+	switch {
+	case !r.Handle.IsZero():
+		// A later version's process may have a reason that this one does not know.
+		f.sessions.Add(denylist.Key(r.Handle), uint64(max(slices.Index(reasons, r.Reason), 0)), until) //nolint:gosec // not negative
+	case r.UserID != "":
+		f.users.Add(f.userKey(r.UserID), before, until)
+	default:
+		for known := f.everybody.Load(); before > known && !f.everybody.CompareAndSwap(known, before); {
+			known = f.everybody.Load()
+		}
+	}
+}
+
+// noteNow takes an entry of this process's own into memory, ahead of the next reading.
+func (f *feed) noteNow(r Revocation) {
+	r.At = f.storeLatest()
+	f.note(r, f.cfg.Clock())
+}
+
+func (f *feed) known() int { return f.sessions.Len() + f.users.Len() }
