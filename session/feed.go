@@ -78,7 +78,7 @@ func (f *feed) check(h Handle, userID string, minted time.Time) error {
 	if reason, ended := f.sessions.Lookup(denylist.Key(h)); ended {
 		return &EndedError{Handle: h, Reason: reasons[reason]}
 	}
-	at := uint64(max(minted.UnixMilli(), 0)) //nolint:gosec // not negative
+	at := uint64(max(minted.UnixMilli(), 0))
 	if at < f.everybody.Load() {
 		return ErrTryRefresh
 	}
@@ -211,11 +211,11 @@ func (f *feed) page(ctx context.Context, since time.Time, limit int) ([]Revocati
 // note takes an entry into memory, given its time by this process's clock.
 func (f *feed) note(r Revocation, at time.Time) {
 	until := at.Add(f.relevant())
-	before := uint64(max(r.At.UnixMilli()+1, 0)) //nolint:gosec // not negative; the next millisecond, since tokens have no more
+	before := uint64(max(r.At.UnixMilli()+1, 0)) // the next millisecond, since tokens have no more
 	switch {
 	case !r.Handle.IsZero():
 		// A later version's process may have a reason that this one does not know.
-		f.sessions.Add(denylist.Key(r.Handle), uint64(max(slices.Index(reasons, r.Reason), 0)), until) //nolint:gosec // not negative
+		f.sessions.Add(denylist.Key(r.Handle), uint64(max(slices.Index(reasons, r.Reason), 0)), until)
 	case r.UserID != "":
 		f.users.Add(f.userKey(r.UserID), before, until)
 	default:

@@ -225,7 +225,7 @@ func newCrossing(t *testing.T, mode session.RevocationMode) *crossing {
 		cfg.Revocation = mode
 		cfg.Sleep = func(_ context.Context, d time.Duration) error { s.clock.advance(d); return nil }
 	})
-	s.world.store.Store = gatedStore{s.world.store.Store, s.gates}
+	s.store.Store = gatedStore{s.store.Store, s.gates}
 	s.other = s.process()
 	return s
 }

@@ -110,7 +110,7 @@ type Key struct {
 //   - The clock is the store's own, one for all processes. "now" in an update is that clock at the update. Times are
 //     kept to the microsecond.
 //   - A session is alive until it is ended, or its ExpiresAt is no longer after now. One that has only expired is dead to every
-//     method but EndExpired, and an ended one to every method of SessionStore: neither is returned, changed or brought back
+//     method but EndExpired, and an ended one to every method of LiveStore: neither is returned, changed or brought back
 //     to life.
 //   - Every changing method is atomic and changes nothing when its condition does not hold.
 //   - User ids, marks, devices, labels, payload, data and details are compared and returned byte for byte.
@@ -119,14 +119,14 @@ type Key struct {
 //   - Errors of the driver are translated; their text, which may hold values, is not passed on.
 //   - Safe for concurrent use. At most one connection is held per call.
 type Store interface {
-	SessionStore
+	LiveStore
 	EndingStore
 	FeedStore
 	KeyStore
 }
 
-// SessionStore is the part of a Store that is about live sessions.
-type SessionStore interface {
+// LiveStore is the part of a Store that is about live sessions.
+type LiveStore interface {
 	// Insert adds a session. ErrDuplicate: the handle exists, dead or alive; nothing was changed.
 	Insert(ctx context.Context, row NewRow) error
 

@@ -111,6 +111,8 @@ func TestStartFails(t *testing.T) {
 		"unknown":  {[]string{free, "WATCHWORD_COLOUR=red"}, []string{"WATCHWORD_COLOUR"}},
 		"open":     {[]string{"WATCHWORD_ADDR=0.0.0.0:0", "WATCHWORD_DEMO_OPEN_LOGIN=1"}, []string{"WATCHWORD_DEMO_OPEN_LOGIN", "0.0.0.0:0"}},
 		"together": {[]string{free, "WATCHWORD_IDLE_LIFETIME=1m", "WATCHWORD_ACCESS_LIFETIME=2m"}, []string{"WATCHWORD_IDLE_LIFETIME", "WATCHWORD_ACCESS_LIFETIME"}},
+		"feed":     {[]string{free, "WATCHWORD_FEED_INTERVAL=20s", "WATCHWORD_MAX_FEED_AGE=30s"}, []string{"WATCHWORD_MAX_FEED_AGE", "WATCHWORD_FEED_INTERVAL"}},
+		"proxies":  {[]string{free, "WATCHWORD_TRUSTED_PROXIES=proxy.example"}, []string{"WATCHWORD_TRUSTED_PROXIES", "proxy.example"}},
 		"cookies":  {[]string{free, "WATCHWORD_COOKIE_SAMESITE=none"}, []string{"WATCHWORD_COOKIE_SECURE"}},
 		"port":     {[]string{"WATCHWORD_ADDR=" + taken.Addr().String()}, []string{"cannot listen on " + taken.Addr().String(), "WATCHWORD_ADDR"}},
 		"database": {[]string{free, "WATCHWORD_MYSQL_DSN=app:hunter2@tcp(127.0.0.1:1)/things"}, []string{"127.0.0.1:1", "things", "refused"}},
@@ -182,6 +184,60 @@ func TestServesAndStops(t *testing.T) {
 	}
 }
 
+// TestSettingsReachTheSessions: what package config has read is what the demo does.
+func TestSettingsReachTheSessions(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t,
+		"WATCHWORD_MAX_SESSIONS=1", "WATCHWORD_TRUSTED_PROXIES=127.0.0.0/8", "WATCHWORD_DEVICES=coarse", "WATCHWORD_REVOCATION=strict")
+	const login = `{"userId":"demo","password":"watchword-demo"}`
+	first := visitor{t: t, addr: p.addr}
+	if a := first.do("POST", "/api/login", login); a.status != 200 {
+		t.Fatalf("login: got %d %s", a.status, a.body)
+	}
+	second := visitor{t: t, addr: p.addr}
+	if a := second.do("POST", "/api/login", login, "X-Forwarded-For", "203.0.113.9"); a.status != 200 {
+		t.Fatalf("login: got %d %s", a.status, a.body)
+	}
+	if a := first.do("GET", "/api/me", ""); a.status != 401 || a.body != `{"error":"unauthorised","reason":"session_limit"}`+"\n" {
+		t.Errorf("a session too many: got %d %s", a.status, a.body)
+	}
+	if a := second.do("GET", "/api/sessions", ""); !strings.Contains(a.body, `"address":"203.0.113.0/24"`) || strings.Contains(a.body, "127.0.0") {
+		t.Errorf("the device behind a proxy: got %s", a.body)
+	}
+	if a := second.do("GET", "/healthz", ""); a.status != 200 || !strings.Contains(a.body, `"mode":"strict"`) {
+		t.Errorf("health: got %d %s", a.status, a.body)
+	}
+	p.stop()
+	p.exit(t, 0)
+	for _, want := range []string{`"kind":"created"`, `"reason":"session_limit"`} {
+		if log := p.stderr.String(); !strings.Contains(log, want) {
+			t.Errorf("%s is not in the log: %s", want, log)
+		}
+	}
+	if log := p.stderr.String(); strings.Contains(log, "203.0.113") {
+		t.Errorf("a client's address is in the log: %s", log)
+	}
+}
+
+// TestCleansUp: expired sessions get their ending without anybody asking for them.
+func TestCleansUp(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, "WATCHWORD_CLEANUP_INTERVAL=10ms", "WATCHWORD_IDLE_LIFETIME=1100ms", "WATCHWORD_ACCESS_LIFETIME=1s")
+	if status, _ := post(t, p.addr, "/api/login", `{"userId":"demo","password":"watchword-demo"}`); status != 200 {
+		t.Fatalf("login: got %d", status)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if strings.Contains(p.stderr.String(), `"reason":"idle","time":`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the session is not cleaned up: %s", p.stderr.String())
+		}
+	}
+	p.stop()
+	p.exit(t, 0)
+}
+
 // TestGracefulShutdown stops the demo while it reads a request, which gets its answer nevertheless.
 func TestGracefulShutdown(t *testing.T) {
 	t.Parallel()
@@ -242,17 +298,52 @@ func TestWarnsOfSameSiteNone(t *testing.T) {
 	p.exit(t, 0)
 }
 
-func post(t *testing.T, addr, path, body string) (status int, cookies []*http.Cookie) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+path, strings.NewReader(body))
+// reply is an answer that has been read.
+type reply struct {
+	status  int
+	body    string
+	cookies []*http.Cookie
+}
+
+// visitor is a client that sends back the cookies of its last login.
+type visitor struct {
+	t       *testing.T
+	addr    string
+	cookies []*http.Cookie
+}
+
+// do sends a request; headers come in pairs.
+func (v *visitor) do(method, path, body string, headers ...string) reply {
+	v.t.Helper()
+	r, err := http.NewRequestWithContext(v.t.Context(), method, "http://"+v.addr+path, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		v.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	for _, cookie := range v.cookies {
+		r.AddCookie(cookie)
+	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		v.t.Fatal(err)
 	}
-	_ = response.Body.Close()
-	return response.StatusCode, response.Cookies()
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if path == "/api/login" {
+		v.cookies = response.Cookies()
+	}
+	return reply{response.StatusCode, string(text), response.Cookies()}
+}
+
+func post(t *testing.T, addr, path, body string) (status int, cookies []*http.Cookie) {
+	t.Helper()
+	v := visitor{t: t, addr: addr}
+	a := v.do(http.MethodPost, path, body)
+	return a.status, a.cookies
 }

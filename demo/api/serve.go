@@ -48,9 +48,6 @@ func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog
 	defer jobs.Wait()
 	defer stop()
 	jobs.Go(func() { manager.Run(background) })
-	if cfg.CleanupInterval > 0 {
-		jobs.Go(func() { cleanUp(background, manager, cfg.CleanupInterval, log) })
-	}
 
 	log.Info().Str("addr", listener.Addr().String()).Bool("mysql", cfg.MySQLDSN != "").Msg("listening")
 	announce(stdout, cfg, listener.Addr())
@@ -59,7 +56,7 @@ func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog
 
 // assemble puts the parts together. Whatever needs the database has startTimeout for it.
 func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ backend, _ http.Handler, _ *session.Manager, err error) {
-	cfg.Session.OnTheft = logTheft
+	cfg.Session.OnEvent = server.LogEvents(log)
 	cfg.Session.Logger = slog.New(zerolog.NewSlogHandler(log))
 	_, wireErr := wire.New(cfg.Wire)
 	if err := errors.Join(cfg.Session.Validate(), wireErr); err != nil {
@@ -89,7 +86,7 @@ func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ bac
 	}
 	serverConfig := server.Config{
 		Manager: manager, Wire: cfg.Wire, Users: accounts, Log: log, Ping: back.ping,
-		Grace: cfg.Grace(), Drill: cfg.Loopback(),
+		Grace: cfg.Grace(), Theft: cfg.Session.Theft, Drill: cfg.Loopback(),
 	}
 	if cfg.Loopback() {
 		serverConfig.Login = &demoLogin
@@ -103,14 +100,6 @@ func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ bac
 			"any site can make its visitors' browsers change things here")
 	}
 	return back, handler, manager, nil
-}
-
-// logTheft is session.Config.OnTheft. A handle is no credential.
-func logTheft(ctx context.Context, theft *session.TheftError) {
-	zerolog.Ctx(ctx).Warn().
-		Stringer("handle", theft.Handle).
-		Str("kind", string(theft.Kind)).
-		Msg("a refresh token is in two hands; its session has ended")
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
@@ -173,23 +162,4 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 	}
 	log.Info().Msg("stopped")
 	return nil
-}
-
-// cleanUp removes expired sessions again and again until ctx is done.
-func cleanUp(ctx context.Context, manager *session.Manager, interval time.Duration, log zerolog.Logger) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		switch n, err := manager.DeleteExpired(ctx); {
-		case err != nil && ctx.Err() == nil:
-			log.Warn().Err(err).Msg("expired sessions could not be removed")
-		case n > 0:
-			log.Info().Int("sessions", n).Msg("removed expired sessions")
-		}
-	}
 }

@@ -65,7 +65,7 @@ func unread(h session.Handle) session.Row {
 	return session.Row{Handle: h, UserID: "user", Current: mark("R0"), Pending: mark("R1")}
 }
 
-// absent asserts that no method of SessionStore sees a session, though its row is as it was when it was last read.
+// absent asserts that no method of LiveStore sees a session, though its row is as it was when it was last read.
 func absent(t *testing.T, s suite, row session.Row) {
 	t.Helper()
 	h := row.Handle

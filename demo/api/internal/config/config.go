@@ -23,11 +23,10 @@ var ofTests = []string{"WATCHWORD_TEST_MYSQL_DSN", "WATCHWORD_TEST_MYSQL_IMAGE"}
 
 // Config is how the demo is to run.
 type Config struct {
-	Addr            string // to listen on, host:port
-	MySQLDSN        string // secret; empty: sessions and users are kept in memory
-	TablePrefix     string
-	CleanupInterval time.Duration // zero: no cleanup
-	OpenLogin       bool
+	Addr        string // to listen on, host:port
+	MySQLDSN    string // secret; empty: sessions and users are kept in memory
+	TablePrefix string
+	OpenLogin   bool
 
 	Session session.Config
 	Wire    wire.Config

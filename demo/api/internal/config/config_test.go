@@ -45,6 +45,46 @@ var values = []struct {
 		"0":  func(c Config) bool { return c.Session.Grace == session.NoGrace && c.Grace() == 0 },
 		"0s": func(c Config) bool { return c.Session.Grace == session.NoGrace },
 	}, []string{"-1ns", "-1s", "ten"}},
+	{"THEFT", map[string]func(Config) bool{
+		"revoke":      func(c Config) bool { return c.Session.Theft == session.TheftRevoke },
+		"revoke_user": func(c Config) bool { return c.Session.Theft == session.TheftRevokeUser },
+		"report":      func(c Config) bool { return c.Session.Theft == session.TheftReport },
+	}, []string{"Revoke", "ignore"}},
+	{"REVOCATION", map[string]func(Config) bool{
+		"feed":   func(c Config) bool { return c.Session.Revocation == session.RevocationFeed },
+		"strict": func(c Config) bool { return c.Session.Revocation == session.RevocationStrict },
+		"off":    func(c Config) bool { return c.Session.Revocation == session.RevocationOff },
+	}, []string{"on", "none"}},
+	{"FEED_INTERVAL", map[string]func(Config) bool{
+		"250ms": func(c Config) bool { return c.Session.FeedInterval == 250*time.Millisecond },
+	}, []string{"0", "-1s", "1"}},
+	{"MAX_FEED_AGE", map[string]func(Config) bool{
+		"1m": func(c Config) bool { return c.Session.MaxFeedAge == time.Minute },
+	}, []string{"0", "-1s", "old"}},
+	{"STALE_FEED", map[string]func(Config) bool{
+		"accept": func(c Config) bool { return c.Session.StaleFeed == session.StaleFeedAccept },
+		"refuse": func(c Config) bool { return c.Session.StaleFeed == session.StaleFeedRefuse },
+	}, []string{"deny"}},
+	{"ENDING_RETENTION", map[string]func(Config) bool{
+		"48h": func(c Config) bool { return c.Session.EndingRetention == 48*time.Hour },
+		"0":   func(c Config) bool { return c.Session.EndingRetention == session.NoEndings },
+	}, []string{"-1ns", "-48h", "2d"}},
+	{"DEVICES", map[string]func(Config) bool{
+		"full":   func(c Config) bool { return c.Session.Devices == session.DeviceFull },
+		"coarse": func(c Config) bool { return c.Session.Devices == session.DeviceCoarse },
+		"none":   func(c Config) bool { return c.Session.Devices == session.DeviceNone },
+	}, []string{"all", "0"}},
+	{"TRUSTED_PROXIES", map[string]func(Config) bool{
+		"10.0.0.0/8, ::1,": func(c Config) bool { return fmt.Sprint(c.Wire.TrustedProxies) == "[10.0.0.0/8 ::1]" },
+	}, nil},
+	{"MAX_SESSIONS", map[string]func(Config) bool{
+		"3": func(c Config) bool { return c.Session.MaxSessions == 3 },
+		"0": func(c Config) bool { return c.Session.MaxSessions == 0 },
+	}, []string{"-1", "many", "1.5", "99999999999999999999"}},
+	{"ON_LIMIT", map[string]func(Config) bool{
+		"end_oldest": func(c Config) bool { return c.Session.OnLimit == session.LimitEndOldest },
+		"refuse":     func(c Config) bool { return c.Session.OnLimit == session.LimitRefuse },
+	}, []string{"end_newest"}},
 	{"ANTI_CSRF", map[string]func(Config) bool{
 		"token": func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFToken },
 		"none":  func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFNone },
@@ -109,8 +149,8 @@ var values = []struct {
 		},
 	}, nil},
 	{"CLEANUP_INTERVAL", map[string]func(Config) bool{
-		"1m": func(c Config) bool { return c.CleanupInterval == time.Minute },
-		"0":  func(c Config) bool { return c.CleanupInterval == 0 },
+		"1m": func(c Config) bool { return c.Session.CleanupInterval == time.Minute },
+		"0":  func(c Config) bool { return c.Session.CleanupInterval == session.NoCleanup },
 	}, []string{"-1m", "hourly"}},
 	{"DEMO_OPEN_LOGIN", map[string]func(Config) bool{
 		"1": func(c Config) bool { return c.OpenLogin },
@@ -148,8 +188,9 @@ func TestEverySettingReadsAndRefuses(t *testing.T) {
 
 func TestSettingsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	want := strings.Fields(`ADDR MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE ANTI_CSRF
-		ALGORITHM KEY_ROTATION REFRESH_KEY_ROTATION KEY_PROPAGATION KEY_POLL_INTERVAL KEY_ENCRYPTION
+	want := strings.Fields(`ADDR MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
+		THEFT REVOCATION FEED_INTERVAL MAX_FEED_AGE STALE_FEED ENDING_RETENTION DEVICES TRUSTED_PROXIES MAX_SESSIONS ON_LIMIT
+		ANTI_CSRF ALGORITHM KEY_ROTATION REFRESH_KEY_ROTATION KEY_PROPAGATION KEY_POLL_INTERVAL KEY_ENCRYPTION
 		COOKIE_DOMAIN COOKIE_SECURE COOKIE_SAMESITE COOKIE_PATH COOKIE_PREFIX STATUS_TRY_REFRESH STATUS_UNAUTHORISED
 		STATUS_THEFT ALLOWED_ORIGINS CLEANUP_INTERVAL DEMO_OPEN_LOGIN`)
 	help := Help()
@@ -177,7 +218,10 @@ func TestDefaults(t *testing.T) {
 	}
 	switch {
 	case cfg.Addr != "127.0.0.1:8080", cfg.MySQLDSN != "", cfg.TablePrefix != "watchword_", cfg.OpenLogin,
-		cfg.CleanupInterval != 10*time.Minute,
+		cfg.Session.CleanupInterval != 10*time.Minute, cfg.Session.Revocation != session.RevocationFeed,
+		cfg.Session.FeedInterval != time.Second, cfg.Session.EndingRetention != 30*24*time.Hour,
+		cfg.Session.Devices != session.DeviceFull, cfg.Session.MaxSessions != 0, len(cfg.Wire.TrustedProxies) != 0,
+		cfg.Session.MaxFeedAge != 0,                                                                       // the library's
 		cfg.Session.AccessLifetime != 0, cfg.Session.IdleLifetime != 0, cfg.Session.AbsoluteLifetime != 0, // the library's
 		cfg.Session.Grace != 10*time.Second, cfg.Session.AntiCSRF != session.AntiCSRFNone,
 		!cfg.Wire.CookieInsecure, cfg.Wire.CookieSameSite != http.SameSiteLaxMode, cfg.Wire.StatusTheft != 401:
@@ -227,6 +271,11 @@ func TestExplainNamesVariables(t *testing.T) {
 		{[]string{"WATCHWORD_ACCESS_LIFETIME=10m", "WATCHWORD_IDLE_LIFETIME=1m"}, []string{"WATCHWORD_IDLE_LIFETIME is 1m0s", "WATCHWORD_ACCESS_LIFETIME (10m0s)"}},
 		{[]string{"WATCHWORD_IDLE_LIFETIME=2h", "WATCHWORD_ABSOLUTE_LIFETIME=1h"}, []string{"WATCHWORD_ABSOLUTE_LIFETIME is 1h0m0s"}},
 		{[]string{"WATCHWORD_GRACE=6m"}, []string{"WATCHWORD_GRACE is 6m0s"}},
+		{[]string{"WATCHWORD_FEED_INTERVAL=1m", "WATCHWORD_MAX_FEED_AGE=90s"}, []string{"WATCHWORD_MAX_FEED_AGE is 1m30s", "WATCHWORD_FEED_INTERVAL (1m0s)"}},
+		{[]string{"WATCHWORD_ENDING_RETENTION=999999h"}, []string{"WATCHWORD_ENDING_RETENTION is"}},
+		{[]string{"WATCHWORD_CLEANUP_INTERVAL=1us"}, []string{"WATCHWORD_CLEANUP_INTERVAL is 1µs"}},
+		{[]string{"WATCHWORD_MAX_SESSIONS=100000"}, []string{"WATCHWORD_MAX_SESSIONS is 100000"}},
+		{[]string{"WATCHWORD_TRUSTED_PROXIES=proxy.example"}, []string{"WATCHWORD_TRUSTED_PROXIES"}},
 		{[]string{"WATCHWORD_COOKIE_SAMESITE=none"}, []string{"WATCHWORD_COOKIE_SECURE contradicts WATCHWORD_COOKIE_SAMESITE"}},
 		{[]string{"WATCHWORD_COOKIE_DOMAIN=a b"}, []string{"WATCHWORD_COOKIE_DOMAIN is"}},
 		{[]string{"WATCHWORD_ALLOWED_ORIGINS=*"}, []string{"WATCHWORD_ALLOWED_ORIGINS has"}},

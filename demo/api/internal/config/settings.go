@@ -54,7 +54,67 @@ var settings = []setting{
 	{
 		name: "GRACE", form: "duration", def: session.DefaultGrace.String(), field: "Grace",
 		help: "How long requests that cross with a refresh are honoured. 0 is the strict mode: only the newest token counts, and two tabs that refresh at once log each other out.",
-		set:  grace(func(c *Config) *duration { return &c.Session.Grace }),
+		set:  zeroMeans(session.NoGrace, func(c *Config) *duration { return &c.Session.Grace }),
+	},
+	{
+		name: "THEFT", form: "revoke|revoke_user|report", def: string(session.TheftRevoke), field: "Theft",
+		help: "What a stolen refresh token brings about. revoke: its session ends. revoke_user: all sessions of its user end. report: it is refused and logged, and the session lives on.",
+		set: choice(func(c *Config) *session.TheftPolicy { return &c.Session.Theft }, []option[session.TheftPolicy]{
+			{"revoke", session.TheftRevoke}, {"revoke_user", session.TheftRevokeUser}, {"report", session.TheftReport},
+		}),
+	},
+	{
+		name: "REVOCATION", form: "feed|strict|off", def: string(session.RevocationFeed), field: "Revocation",
+		help: "When the access tokens of an ended session stop to pass. feed: within FEED_INTERVAL, at no cost to a request. strict: at once, since every request asks the store. off: when they expire.",
+		set: choice(func(c *Config) *session.RevocationMode { return &c.Session.Revocation }, []option[session.RevocationMode]{
+			{"feed", session.RevocationFeed}, {"strict", session.RevocationStrict}, {"off", session.RevocationOff},
+		}),
+	},
+	{
+		name: "FEED_INTERVAL", form: "duration", def: session.DefaultFeedInterval.String(), field: "FeedInterval",
+		help: "How often a process reads what was revoked by others.",
+		set:  positive(func(c *Config) *duration { return &c.Session.FeedInterval }),
+	},
+	{
+		name: "MAX_FEED_AGE", form: "duration", shown: session.DefaultMaxFeedAge.String(), field: "MaxFeedAge",
+		help: "How long a process may have been unable to read that before it counts as stale. At least twice FEED_INTERVAL, to which the default gives way.",
+		set:  positive(func(c *Config) *duration { return &c.Session.MaxFeedAge }),
+	},
+	{
+		name: "STALE_FEED", form: "accept|refuse", def: string(session.StaleFeedAccept), field: "StaleFeed",
+		help: "What becomes of good access tokens meanwhile. accept: they pass. refuse: requests get 503.",
+		set: choice(func(c *Config) *session.StaleFeedPolicy { return &c.Session.StaleFeed }, []option[session.StaleFeedPolicy]{
+			{"accept", session.StaleFeedAccept}, {"refuse", session.StaleFeedRefuse},
+		}),
+	},
+	{
+		name: "ENDING_RETENTION", form: "duration", def: session.DefaultEndingRetention.String(), field: "EndingRetention",
+		help: "How long it is kept how a session ended. 0: no longer than the end of its access tokens needs.",
+		set:  zeroMeans(session.NoEndings, func(c *Config) *duration { return &c.Session.EndingRetention }),
+	},
+	{
+		name: "DEVICES", form: "full|coarse|none", def: string(session.DeviceFull), field: "Devices",
+		help: "What is kept of a client's device. full: user agent and address. coarse: of the address only its network. none: nothing.",
+		set: choice(func(c *Config) *session.DevicePolicy { return &c.Session.Devices }, []option[session.DevicePolicy]{
+			{"full", session.DeviceFull}, {"coarse", session.DeviceCoarse}, {"none", session.DeviceNone},
+		}),
+	},
+	{
+		name: "TRUSTED_PROXIES", form: "networks", field: "TrustedProxies",
+		help: "Proxies in front of the demo, separated by commas, whose word for a client's address is taken: addresses or networks, such as 10.0.0.0/8. Without it: nobody's.",
+		set:  list(func(c *Config) *[]string { return &c.Wire.TrustedProxies }),
+	},
+	{
+		name: "MAX_SESSIONS", form: "number", def: "0", field: "MaxSessions",
+		help: "How many sessions a user may have at once. 0: any number.",
+		set:  count(func(c *Config) *int { return &c.Session.MaxSessions }),
+	},
+	{
+		name: "ON_LIMIT", form: "end_oldest|refuse", def: string(session.LimitEndOldest), field: "OnLimit",
+		help: "What becomes of a login too many. end_oldest: the user's oldest session ends. refuse: the login is refused.",
+		set: choice(func(c *Config) *session.LimitPolicy { return &c.Session.OnLimit }, []option[session.LimitPolicy]{
+			{"end_oldest", session.LimitEndOldest}, {"refuse", session.LimitRefuse},
+		}),
 	},
 	{
 		name: "ANTI_CSRF", form: "token|none", def: string(session.AntiCSRFNone), field: "AntiCSRF",
@@ -71,12 +131,12 @@ var settings = []setting{
 	{
 		name: "KEY_ROTATION", form: "duration", def: session.DefaultAccessKeyRotation.String(), field: "AccessKeyRotation",
 		help: "How long a key signs access tokens. 0: for ever.",
-		set:  rotation(func(c *Config) *duration { return &c.Session.AccessKeyRotation }),
+		set:  zeroMeans(session.NoRotation, func(c *Config) *duration { return &c.Session.AccessKeyRotation }),
 	},
 	{
 		name: "REFRESH_KEY_ROTATION", form: "duration", def: session.DefaultRefreshKeyRotation.String(), field: "RefreshKeyRotation",
 		help: "How long a key signs refresh tokens. 0: for ever.",
-		set:  rotation(func(c *Config) *duration { return &c.Session.RefreshKeyRotation }),
+		set:  zeroMeans(session.NoRotation, func(c *Config) *duration { return &c.Session.RefreshKeyRotation }),
 	},
 	{
 		name: "KEY_PROPAGATION", form: "duration", def: session.DefaultKeyPropagation.String(), field: "KeyPropagation",
@@ -141,9 +201,9 @@ var settings = []setting{
 		set:  list(func(c *Config) *[]string { return &c.Wire.AllowedOrigins }),
 	},
 	{
-		name: "CLEANUP_INTERVAL", form: "duration", def: "10m0s",
-		help: "How often expired sessions are removed from the store. 0: never; they are dead all the same.",
-		set:  notNegative(func(c *Config) *duration { return &c.CleanupInterval }),
+		name: "CLEANUP_INTERVAL", form: "duration", def: session.DefaultCleanupInterval.String(), field: "CleanupInterval",
+		help: "How often expired sessions, and records that are no longer kept, are removed from the store. 0: never; expired sessions are dead all the same.",
+		set:  zeroMeans(session.NoCleanup, func(c *Config) *duration { return &c.Session.CleanupInterval }),
 	},
 	{
 		name: "DEMO_OPEN_LOGIN", form: "1|0", def: "0",

@@ -110,28 +110,26 @@ func notNegative(field func(*Config) *duration) parser {
 	}
 }
 
-// grace reads 0 as the strict mode; in the library's Config zero means the default.
-func grace(field func(*Config) *duration) parser {
+// zeroMeans reads 0 as a value of the library's own; in its Config zero means the default.
+func zeroMeans(none duration, field func(*Config) *duration) parser {
 	return func(c *Config, v string) error {
 		if err := notNegative(field)(c, v); err != nil {
 			return err
 		}
-		if g := field(c); *g == 0 {
-			*g = session.NoGrace
+		if d := field(c); *d == 0 {
+			*d = none
 		}
 		return nil
 	}
 }
 
-// rotation reads 0 as never; in the library's Config zero means the default.
-func rotation(field func(*Config) *duration) parser {
+func count(field func(*Config) *int) parser {
 	return func(c *Config, v string) error {
-		if err := notNegative(field)(c, v); err != nil {
-			return err
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 {
+			return fmt.Errorf("is %q: it must be a whole number, 0 or more", v)
 		}
-		if r := field(c); *r == 0 {
-			*r = session.NoRotation
-		}
+		*field(c) = n
 		return nil
 	}
 }

@@ -1,4 +1,5 @@
-// Package page is the demo's built-in page: it walks through login, a protected call, a refresh and a replayed old token.
+// Package page is the demo's built-in page: it walks through login, a protected call, a refresh, a replayed old token, the list of
+// devices and a fresh proof of who the user is.
 package page
 
 import (
@@ -11,7 +12,9 @@ import (
 var files embed.FS
 
 // Paths are those of the page and of what it loads.
-var Paths = []string{"/", "/app.js", "/drill.js", "/session.js", "/verdict.js", "/style.css", "/icon.svg"}
+var Paths = []string{
+	"/", "/agent.js", "/app.js", "/devices.js", "/drill.js", "/proof.js", "/reasons.js", "/session.js", "/verdict.js", "/style.css", "/icon.svg",
+}
 
 // Handler serves Paths.
 func Handler() http.Handler {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -77,6 +78,11 @@ func start(t *testing.T, opts options) *demo {
 	d := &demo{clock: &clock{now: time.Now()}, log: &buffer{}}
 	log := zerolog.New(d.log).Level(zerolog.DebugLevel)
 	opts.session.Clock = d.clock.Now
+	opts.session.Sleep = func(_ context.Context, wait time.Duration) error {
+		d.clock.advance(wait)
+		return nil
+	}
+	opts.session.OnEvent = server.LogEvents(log)
 	var store session.Store = memstore.New(d.clock.Now)
 	if opts.store != nil {
 		store = opts.store(store)
@@ -167,7 +173,7 @@ func (c *client) register(userID string) answer {
 	return a
 }
 
-// want checks the status, and the code of an error.
+// want checks the status, and the code of an error; with "unauthorised: idle" its reason as well.
 func (c *client) want(a answer, status int, code string) {
 	c.t.Helper()
 	what := a.Request.Method + " " + a.Request.URL.Path
@@ -178,8 +184,15 @@ func (c *client) want(a answer, status int, code string) {
 	if got := a.Header.Get("Content-Type"); got != "application/json" {
 		c.t.Errorf("%s: got content type %q", what, got)
 	}
-	if code != "" && a.body != `{"error":"`+code+`"}`+"\n" {
-		c.t.Errorf("%s: got %s, want the error %s", what, a.body, code)
+	if code == "" {
+		return
+	}
+	body := `{"error":"` + code + `"}` + "\n"
+	if code, reason, ok := strings.Cut(code, ": "); ok {
+		body = `{"error":"` + code + `","reason":"` + reason + `"}` + "\n"
+	}
+	if a.body != body {
+		c.t.Errorf("%s: got %s, want %s", what, a.body, body)
 	}
 }
 

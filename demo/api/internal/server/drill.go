@@ -13,6 +13,9 @@ import (
 // maxCopies bounds the thief's memory.
 const maxCopies = 64
 
+// thiefAgent is the thief's user agent, so that the lists of sessions and endings tell the two apart.
+const thiefAgent = "Thief/1.0 (the demo's drill)"
+
 // drill plays a thief for the page: it copies the refresh token out of a request, as malware in the browser or a leaky
 // log would, and presents the copy later as a client of its own, whose answers go to nobody. It is for demonstration on
 // a loopback address. The page itself cannot do it, since the cookie is HttpOnly.
@@ -30,7 +33,7 @@ func newDrill(manager *session.Manager, contract *wire.Contract) *drill {
 }
 
 // serve answers {"action":"copy"} with {"copy":"<name>"}, and {"action":"replay","copy":"<name>"} with the status and
-// code that the thief gets at the refresh endpoint: {"status":401,"error":"token_theft"}.
+// body that the thief gets at the refresh endpoint: {"status":401,"error":"token_theft","reason":"theft"}.
 func (d *drill) serve(w http.ResponseWriter, r *http.Request) {
 	var order struct {
 		Action string `json:"action"`
@@ -65,8 +68,11 @@ func (d *drill) replay(w http.ResponseWriter, r *http.Request, token string) {
 	got := struct {
 		Status int    `json:"status"`
 		Error  string `json:"error,omitempty"`
+		Reason string `json:"reason,omitempty"`
 	}{Status: http.StatusOK}
-	_, _, err := d.manager.Refresh(r.Context(), token)
+	thief := d.contract.Device(r.RemoteAddr, r.Header)
+	thief.UserAgent = thiefAgent
+	_, _, err := d.manager.Refresh(r.Context(), token, session.RefreshOptions{Device: thief})
 	if errors.Is(err, session.ErrUnavailable) {
 		failure := d.contract.Failure(err)
 		fail(w, failure.Status, failure.Code) // the drill itself has failed
@@ -74,7 +80,7 @@ func (d *drill) replay(w http.ResponseWriter, r *http.Request, token string) {
 	}
 	if err != nil {
 		failure := d.contract.Failure(err)
-		got.Status, got.Error = failure.Status, failure.Code
+		got.Status, got.Error, got.Reason = failure.Status, failure.Code, failure.Reason
 	}
 	respond(w, http.StatusOK, got)
 }

@@ -6,19 +6,33 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/watchword-dev/watchword/session"
 )
 
 // pingTimeout bounds what a health check waits for the database.
 const pingTimeout = 2 * time.Second
 
+// feedState is what a process knows of the revocations by others.
+type feedState struct {
+	Mode  session.RevocationMode `json:"mode"`
+	AgeMS int64                  `json:"ageMs"`
+	Stale bool                   `json:"stale"`
+}
+
 // health answers 200 while the process serves: without its database it still verifies sessions, and a restart would not
 // bring the database back.
 func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	feed := a.manager.Health().Feed
 	state := struct {
-		Status string `json:"status"`
-		Store  string `json:"store,omitempty"`
-	}{Status: "ok"}
+		Status string    `json:"status"`
+		Store  string    `json:"store,omitempty"`
+		Feed   feedState `json:"feed"`
+	}{Status: "ok", Feed: feedState{Mode: feed.Mode, AgeMS: feed.Age.Milliseconds(), Stale: feed.Stale}}
+	if feed.Stale {
+		state.Status = "degraded"
+	}
 	if a.cfg.Ping != nil {
 		ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 		defer cancel()

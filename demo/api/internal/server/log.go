@@ -11,6 +11,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
+
+	"github.com/watchword-dev/watchword/session"
 )
 
 // logRequests gives each request an id of its own, a logger that carries it, and one line when it is answered. The line
@@ -60,6 +62,37 @@ func logFailure(r *http.Request, status int, err error) {
 		level = zerolog.ErrorLevel
 	}
 	zerolog.Ctx(r.Context()).WithLevel(level).Err(err).Int("status", status).Msg("request failed")
+}
+
+// LogEvents makes a session.Config.OnEvent that writes a line for each event. Ids and devices of users are personal data and
+// stay out of it; a handle is neither that nor a credential.
+func LogEvents(log zerolog.Logger) func(session.Event) {
+	return func(e session.Event) {
+		level := zerolog.InfoLevel
+		if e.Kind == session.EventTheft || e.Kind == session.EventFeedStale {
+			level = zerolog.WarnLevel
+		}
+		line := log.WithLevel(level).Str("kind", string(e.Kind))
+		if !e.Handle.IsZero() {
+			line.Stringer("handle", e.Handle)
+		}
+		if e.Reason != "" {
+			line.Str("reason", string(e.Reason))
+		}
+		if e.Theft != nil {
+			line.Str("theft", string(e.Theft.Kind)).Int("generations", e.Theft.Generations)
+		}
+		if e.KeyID != "" {
+			line.Str("key", e.KeyID).Str("purpose", string(e.Purpose)) // public: each token of the key names it
+		}
+		if e.FeedAge > 0 {
+			line.Dur("feed_age_ms", e.FeedAge)
+		}
+		if e.Dropped > 0 {
+			line.Int("dropped", e.Dropped)
+		}
+		line.Msg("session event")
+	}
 }
 
 // recoverPanics answers a request whose handler has panicked, and logs where.

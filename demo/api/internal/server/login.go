@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/watchword-dev/watchword/demo/api/internal/users"
 	"github.com/watchword-dev/watchword/session"
@@ -14,14 +17,24 @@ type credentials struct {
 	UserID   string `json:"userId"`
 	Username string `json:"username"` // the same, as many front ends call it
 	Password string `json:"password"`
+	Label    string `json:"label"` // the user's name for the session; may be empty
 }
 
 func readCredentials(w http.ResponseWriter, r *http.Request) (c credentials, ok bool) {
 	if !decode(w, r, &c) {
 		return c, false
 	}
+	if !validLabel(c.Label) { // now, since a user who was refused a session would be registered all the same
+		fail(w, http.StatusBadRequest, "invalid_label")
+		return c, false
+	}
 	c.UserID = cmp.Or(c.UserID, c.Username)
 	return c, true
+}
+
+// validLabel is the rule of session.CreateOptions.Label.
+func validLabel(label string) bool {
+	return utf8.RuneCountInString(label) <= 64 && !strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func (a *api) login(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +46,7 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	a.start(w, r, c.UserID)
+	a.start(w, r, c)
 }
 
 // register adds a user and logs them in.
@@ -46,14 +59,15 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	a.start(w, r, c.UserID)
+	a.start(w, r, c)
 }
 
 // start begins the session of a user who has just proved who they are.
-func (a *api) start(w http.ResponseWriter, r *http.Request, userID string) {
-	created, err := a.sessions.Create(w, r, userID, session.CreateOptions{
+func (a *api) start(w http.ResponseWriter, r *http.Request, c credentials) {
+	created, err := a.sessions.Create(w, r, c.UserID, session.CreateOptions{
 		Payload: map[string]string{"role": "user"},
 		Data:    map[string]int{"visits": 1},
+		Label:   c.Label,
 	})
 	if err != nil {
 		a.sessions.WriteError(w, r, err)
@@ -77,6 +91,8 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		fail(w, http.StatusBadRequest, "invalid_user_id")
 	case errors.Is(err, users.ErrPassword):
 		fail(w, http.StatusBadRequest, "invalid_password")
+	case errors.Is(err, users.ErrFixed):
+		fail(w, http.StatusForbidden, "password_fixed")
 	case errors.Is(err, users.ErrBusy):
 		w.Header().Set("Retry-After", "2")
 		fail(w, http.StatusServiceUnavailable, "busy")

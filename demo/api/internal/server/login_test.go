@@ -112,12 +112,13 @@ func TestOpenLogin(t *testing.T) {
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	t.Parallel()
 	c := start(t, options{}).client(t)
-	for _, path := range []string{"/nothing", "/api", "/api/nothing", "/api/me/", "/api/sessions/", "/static/", "/index.html"} {
+	for _, path := range []string{"/nothing", "/api", "/api/nothing", "/api/me/", "/api/sessions/", "/api/endings/x", "/static/", "/index.html"} {
 		c.want(c.do("GET", path, ""), 404, "not_found")
 	}
 	for _, test := range []struct{ method, path, allow string }{
 		{"GET", "/api/login", "POST"}, {"GET", "/api/logout", "POST"}, {"GET", "/api/session/refresh", "POST"},
-		{"DELETE", "/api/data", "GET, HEAD, PUT"}, {"POST", "/api/me", "GET, HEAD"}, {"POST", "/", "GET, HEAD"},
+		{"DELETE", "/api/data", "GET, HEAD, PUT"}, {"GET", "/api/sessions/x", "PATCH, DELETE"}, {"POST", "/api/endings", "GET, HEAD"},
+		{"GET", "/api/password", "POST"}, {"POST", "/api/me", "GET, HEAD"}, {"POST", "/", "GET, HEAD"},
 		{"PUT", "/healthz", "GET, HEAD"}, {"BREW", "/api/me", "GET, HEAD"},
 	} {
 		a := c.do(test.method, test.path, "")

@@ -28,9 +28,10 @@ type Config struct {
 	// Ping asks whether the database answers; nil without one.
 	Ping func(context.Context) error
 
-	Grace time.Duration // for the page; zero in the strict mode
-	Drill bool          // let the page play the thief; for a loopback address only
-	Login *Login        // shown on the page; nil: none
+	Grace time.Duration       // for the page; zero in the strict mode
+	Theft session.TheftPolicy // for the page
+	Drill bool                // let the page play the thief; for a loopback address only
+	Login *Login              // shown on the page; nil: none
 }
 
 // Login is a login that is no secret.
@@ -97,8 +98,13 @@ func (a *api) routes() chi.Router {
 		r.Put("/data", a.putData)
 		r.Get("/sessions", a.list)
 		r.Delete("/sessions/{handle}", a.end)
+		r.Patch("/sessions/{handle}", a.rename)
+		r.Get("/endings", a.endings)
 		r.Post("/logout-all", a.logoutAll)
+		r.Post("/logout-others", a.logoutOthers)
+		r.Post("/reauthenticate", a.reauthenticate)
 	})
+	r.With(a.sessions.RequireWith(nethttp.RequireOptions{MaxAuthAge: maxProofAge})).Post("/password", a.password)
 	return r
 }
 
@@ -109,20 +115,29 @@ func (a *api) describe(w http.ResponseWriter, _ *http.Request) {
 		store = "mysql"
 	}
 	respond(w, http.StatusOK, struct {
-		Store       string `json:"store"`
-		GraceMS     int64  `json:"graceMs"`
-		AntiCSRF    string `json:"antiCsrf"`
-		RefreshPath string `json:"refreshPath"`
-		Drill       bool   `json:"drill"`
-		Login       *Login `json:"login,omitempty"`
-	}{store, a.cfg.Grace.Milliseconds(), string(a.manager.AntiCSRF()), a.sessions.RefreshPath(), a.cfg.Drill, a.cfg.Login})
+		Store       string                 `json:"store"`
+		GraceMS     int64                  `json:"graceMs"`
+		ProofMS     int64                  `json:"proofMs"`
+		AntiCSRF    session.AntiCSRF       `json:"antiCsrf"`
+		Revocation  session.RevocationMode `json:"revocation"`
+		Theft       session.TheftPolicy    `json:"theft"`
+		RefreshPath string                 `json:"refreshPath"`
+		Drill       bool                   `json:"drill"`
+		Login       *Login                 `json:"login,omitempty"`
+	}{
+		store, a.cfg.Grace.Milliseconds(), maxProofAge.Milliseconds(),
+		a.manager.AntiCSRF(), a.manager.Health().Feed.Mode, a.cfg.Theft,
+		a.sessions.RefreshPath(), a.cfg.Drill, a.cfg.Login,
+	})
 }
 
 // methodNotAllowed answers 405 with the methods that the path does have (RFC 9110, section 15.5.6).
 func methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		for _, m := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		} {
 			asked := m
 			if m == http.MethodHead {
 				asked = http.MethodGet

@@ -1,7 +1,12 @@
 package server_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +18,11 @@ import (
 func TestProtectedRoutesNeedASession(t *testing.T) {
 	t.Parallel()
 	c := start(t, options{}).client(t)
-	for _, route := range []string{"GET /api/me", "GET /api/data", "PUT /api/data", "GET /api/sessions", "DELETE /api/sessions/x", "POST /api/logout-all", "POST /api/session/refresh"} {
+	for _, route := range []string{
+		"GET /api/me", "GET /api/data", "PUT /api/data", "GET /api/sessions", "DELETE /api/sessions/x", "PATCH /api/sessions/x",
+		"GET /api/endings", "POST /api/logout-all", "POST /api/logout-others", "POST /api/reauthenticate", "POST /api/password",
+		"POST /api/session/refresh",
+	} {
 		method, path, _ := strings.Cut(route, " ")
 		a := c.do(method, path, "")
 		c.want(a, 401, "unauthorised")
@@ -59,24 +68,72 @@ func TestLogoutAll(t *testing.T) {
 	one.want(a, 200, "")
 	one.cleared(a, true)
 	gone := two.do("POST", "/api/session/refresh", "")
-	two.want(gone, 401, "unauthorised")
+	two.want(gone, 401, "unauthorised: revoked_by_user")
 	two.cleared(gone, true)
 	other.want(other.do("POST", "/api/session/refresh", ""), 200, "")
+}
+
+func TestLogoutOthers(t *testing.T) {
+	t.Parallel()
+	d := start(t, options{})
+	one, two, three, other := d.client(t), d.client(t), d.client(t), d.client(t)
+	one.login()
+	two.login()
+	three.login()
+	other.register("other")
+	for _, want := range []string{`{"ended":2}`, `{"ended":0}`} {
+		a := one.do("POST", "/api/logout-others", "")
+		one.want(a, 200, "")
+		one.cleared(a, false)
+		if a.body != want+"\n" {
+			t.Errorf("got %s, want %s", a.body, want)
+		}
+	}
+	for _, gone := range []*client{two, three} {
+		gone.want(gone.do("GET", "/api/me", ""), 401, "unauthorised: revoked_by_user")
+	}
+	one.want(one.do("POST", "/api/session/refresh", ""), 200, "")
+	other.want(other.do("GET", "/api/me", ""), 200, "")
+}
+
+// TestLogoutOthersOutlivesItsRequest: who hangs up wants it no less.
+func TestLogoutOthersOutlivesItsRequest(t *testing.T) {
+	t.Parallel()
+	d := start(t, options{})
+	one, two := d.client(t), d.client(t)
+	one.login()
+	two.login()
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(gone, "POST", "/api/logout-others", http.NoBody)
+	for _, cookie := range one.http.Jar.Cookies(must(url.Parse(d.URL + "/api"))) {
+		r.AddCookie(cookie)
+	}
+	d.Config.Handler.ServeHTTP(httptest.NewRecorder(), r)
+	two.want(two.do("GET", "/api/me", ""), 401, "unauthorised: revoked_by_user")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 type listedSession struct {
 	Handle                            string
 	Current                           bool
 	CreatedAt, RefreshedAt, ExpiresAt time.Time
+	UserAgent, Address, Label         string
 }
 
 func TestSessionsList(t *testing.T) {
 	t.Parallel()
 	d := start(t, options{})
 	one, two := d.client(t), d.client(t)
-	first := field[string](t, one.login(), "handle")
+	first := field[string](t, one.do("POST", "/api/login", demoCredentials, "User-Agent", "Laptop/1.0 <b>"), "handle")
 	d.clock.advance(time.Second)
-	second := field[string](t, two.login(), "handle")
+	second := field[string](t, two.do("POST", "/api/login", `{"userId":"demo","password":"watchword-demo","label":"My phone"}`), "handle")
 	d.client(t).register("other")
 
 	a := one.do("GET", "/api/sessions", "")
@@ -87,6 +144,139 @@ func TestSessionsList(t *testing.T) {
 	}
 	if s := all[1]; s.CreatedAt.IsZero() || s.RefreshedAt.Before(s.CreatedAt) || !s.ExpiresAt.After(s.RefreshedAt) {
 		t.Errorf("got times %+v", s)
+	}
+	if s := all[1]; s.UserAgent != "Laptop/1.0 <b>" || s.Address != "127.0.0.1" || s.Label != "" {
+		t.Errorf("got %+v", s)
+	}
+	if s := all[0]; s.UserAgent != "Go-http-client/1.1" || s.Label != "My phone" {
+		t.Errorf("got %+v", s)
+	}
+	// The device is that of the last refresh.
+	d.clock.advance(time.Minute)
+	one.want(one.do("POST", "/api/session/refresh", "", "User-Agent", "Laptop/2.0"), 200, "")
+	all = field[[]listedSession](t, one.do("GET", "/api/sessions", ""), "sessions")
+	if s := all[1]; s.UserAgent != "Laptop/2.0" || !s.RefreshedAt.After(s.CreatedAt) {
+		t.Errorf("after a refresh: got %+v", s)
+	}
+}
+
+// TestSessionsPaging follows the list through all sizes of pages.
+func TestSessionsPaging(t *testing.T) {
+	t.Parallel()
+	d := start(t, options{})
+	c := d.client(t)
+	var want []string // newest first
+	for range 5 {
+		want = append([]string{field[string](t, c.login(), "handle")}, want...)
+		d.clock.advance(time.Millisecond)
+	}
+	for limit := 1; limit <= 6; limit++ {
+		var got []string
+		for path := fmt.Sprintf("/api/sessions?limit=%d", limit); path != ""; {
+			a := c.do("GET", path, "")
+			c.want(a, 200, "")
+			page := field[[]listedSession](t, a, "sessions")
+			path = ""
+			if strings.Contains(a.body, `"next"`) {
+				path = fmt.Sprintf("/api/sessions?limit=%d&before=%s", limit, field[string](t, a, "next"))
+			}
+			if len(page) == 0 || len(page) > limit || path != "" && len(page) != limit {
+				t.Fatalf("with limit %d: got a page of %d, next %q", limit, len(page), path)
+			}
+			for _, s := range page {
+				got = append(got, s.Handle)
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("with limit %d: got %v, want %v", limit, got, want)
+		}
+	}
+	nobody := "00000000-0000-0000-0000-000000000000"
+	for _, query := range []string{
+		"limit=0", "limit=-1", "limit=", "limit=1.5", "limit=ten", "limit=99999999999", "limit=%2B1", "limit=%zz", "limit=1;before=x",
+		"before=", "before=x", "before=" + nobody, "before=" + strings.ToUpper(want[0]), "before=" + want[0] + "%00",
+	} {
+		c.want(c.do("GET", "/api/sessions?"+query, ""), 400, "invalid_request")
+	}
+	// Where a list begins is no secret: somebody else's handle, or nobody's, shows nothing but one's own sessions.
+	foreign := field[string](t, d.client(t).register("other"), "handle")
+	if a := c.do("GET", "/api/sessions?before="+foreign, ""); len(field[[]listedSession](t, a, "sessions")) != 5 || strings.Contains(a.body, foreign) {
+		t.Errorf("before somebody else's: got %s", a.body)
+	}
+}
+
+// TestLongestPage: whatever the limit says, an answer stays small.
+func TestLongestPage(t *testing.T) {
+	t.Parallel()
+	c := start(t, options{}).client(t)
+	for range 101 {
+		c.login()
+	}
+	for _, query := range []string{"", "?limit=100", "?limit=101", "?limit=4000000000"} {
+		a := c.do("GET", "/api/sessions"+query, "")
+		c.want(a, 200, "")
+		if n := len(field[[]listedSession](t, a, "sessions")); n != 100 || !strings.Contains(a.body, `"next"`) {
+			t.Errorf("%s: got a page of %d", query, n)
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	d := start(t, options{})
+	c, other := d.client(t), d.client(t)
+	own := field[string](t, c.login(), "handle")
+	second := field[string](t, d.client(t).login(), "handle")
+	foreign := field[string](t, other.register("other"), "handle")
+	longest := strings.Repeat("é", 64)
+	label := func(of *client, handle string) string {
+		t.Helper()
+		for _, s := range field[[]listedSession](t, of.do("GET", "/api/sessions", ""), "sessions") {
+			if s.Handle == handle {
+				return s.Label
+			}
+		}
+		t.Fatalf("session %s is not listed", handle)
+		return ""
+	}
+	for _, handle := range []string{own, second} {
+		for _, want := range []string{"Kitchen <script>alert(1)</script>", longest, "🦉", ""} {
+			body, _ := json.Marshal(map[string]string{"label": want})
+			a := c.do("PATCH", "/api/sessions/"+handle, string(body))
+			c.want(a, 200, "")
+			c.cleared(a, false)
+			if got := label(c, handle); got != want {
+				t.Errorf("got label %q, want %q", got, want)
+			}
+		}
+	}
+	// The rule is the library's; login applies it as well, before there is a session or a new user.
+	for _, bad := range []string{longest + "x", `two\nlines`, `\u0000`, `\u202e`} {
+		c.want(c.do("PATCH", "/api/sessions/"+own, `{"label":"`+bad+`"}`), 400, "invalid_label")
+		c.want(c.do("POST", "/api/login", `{"userId":"demo","password":"watchword-demo","label":"`+bad+`"}`), 400, "invalid_label")
+		c.want(c.do("POST", "/api/register", `{"userId":"bob","password":"password of bob","label":"`+bad+`"}`), 400, "invalid_label")
+	}
+	c.want(d.client(t).do("POST", "/api/register", `{"userId":"bob","password":"password of bob","label":"`+longest+`"}`), 200, "")
+	for _, body := range []string{`{}`, `{"label":null}`, `{"label":1}`, `"label"`, `{"label":"x"`} {
+		c.want(c.do("PATCH", "/api/sessions/"+own, body), 400, "invalid_request")
+	}
+	c.want(c.do("PATCH", "/api/sessions/"+own, `{"label":"x"}`, "Content-Type", "text/plain"), 415, "unsupported_media_type")
+	for _, handle := range append(notOnes(own), foreign) {
+		a := c.do("PATCH", "/api/sessions/"+handle, `{"label":"mine now"}`)
+		c.want(a, 404, "not_found")
+		c.cleared(a, false)
+	}
+	if got := label(other, foreign); got != "" {
+		t.Errorf("somebody else's session is now called %q", got)
+	}
+	c.want(c.do("DELETE", "/api/sessions/"+second, ""), 200, "")
+	c.want(c.do("PATCH", "/api/sessions/"+second, `{"label":"x"}`), 404, "not_found")
+}
+
+// notOnes are handles that name none of a user's sessions, by one that does.
+func notOnes(own string) []string {
+	return []string{
+		"01900000-0000-7000-8000-000000000000", "00000000-0000-0000-0000-000000000000", "x", strings.ToUpper(own), "..", own + "%20", "%2e",
 	}
 }
 
@@ -99,7 +289,7 @@ func TestEndSession(t *testing.T) {
 	foreign := field[string](t, other.register("other"), "handle")
 
 	// Nobody's, somebody else's, and no handle at all: no way to tell which.
-	for _, handle := range []string{"01900000-0000-7000-8000-000000000000", foreign, "x", strings.ToUpper(own), "..", own + "%20", "%2e"} {
+	for _, handle := range append(notOnes(own), foreign) {
 		a := one.do("DELETE", "/api/sessions/"+handle, "")
 		one.want(a, 404, "not_found")
 		one.cleared(a, false)
@@ -109,7 +299,9 @@ func TestEndSession(t *testing.T) {
 	a := one.do("DELETE", "/api/sessions/"+second, "")
 	one.want(a, 200, "")
 	one.cleared(a, false)
-	two.want(two.do("POST", "/api/session/refresh", ""), 401, "unauthorised")
+	gone := two.do("POST", "/api/session/refresh", "")
+	two.want(gone, 401, "unauthorised: revoked_by_user")
+	two.cleared(gone, true)
 	one.want(one.do("DELETE", "/api/sessions/"+second, ""), 404, "not_found")
 
 	a = one.do("DELETE", "/api/sessions/"+own, "")
@@ -166,8 +358,8 @@ func TestDataOfAnEndedSession(t *testing.T) {
 	one.login()
 	handle := field[string](t, two.login(), "handle")
 	one.want(one.do("DELETE", "/api/sessions/"+handle, ""), 200, "")
-	a := two.do("GET", "/api/data", "") // the access token is still good, the session is gone
-	two.want(a, 401, "unauthorised")
+	a := two.do("GET", "/api/data", "")
+	two.want(a, 401, "unauthorised: revoked_by_user")
 	two.cleared(a, true)
 }
 
@@ -182,7 +374,10 @@ func TestAntiCSRFToken(t *testing.T) {
 		t.Fatal("login tells no anti-csrf token")
 	}
 	c.want(c.do("GET", "/api/me", ""), 200, "")
-	for _, route := range []string{"PUT /api/data", "POST /api/logout-all", "POST /api/logout", "DELETE /api/sessions/" + handle} {
+	for _, route := range []string{
+		"PUT /api/data", "POST /api/logout-all", "POST /api/logout", "DELETE /api/sessions/" + handle, "PATCH /api/sessions/" + handle,
+		"POST /api/logout-others", "POST /api/reauthenticate", "POST /api/password",
+	} {
 		method, path, _ := strings.Cut(route, " ")
 		for _, wrong := range []string{"", "x" + token[1:]} {
 			a := c.do(method, path, "{}", "Anti-Csrf", wrong)
@@ -215,7 +410,7 @@ func TestConfiguredStatuses(t *testing.T) {
 	c.want(c.do("POST", "/api/session/refresh", ""), 200, "")
 	c.want(c.do("GET", "/api/me", ""), 200, "")
 	replay := c.do("POST", drillPath, `{"action":"replay","copy":"`+stolen+`"}`)
-	if want := `{"status":442,"error":"token_theft"}` + "\n"; replay.body != want {
+	if want := `{"status":442,"error":"token_theft","reason":"theft"}` + "\n"; replay.body != want {
 		t.Errorf("got %s, want %s", replay.body, want)
 	}
 }
@@ -261,11 +456,11 @@ func TestDrill(t *testing.T) {
 	}
 	d.clock.advance(time.Microsecond)
 	a = c.do("POST", drillPath, order)
-	if a.body != `{"status":401,"error":"token_theft"}`+"\n" || len(a.Cookies()) != 0 {
+	if a.body != `{"status":401,"error":"token_theft","reason":"theft"}`+"\n" || len(a.Cookies()) != 0 {
 		t.Errorf("after the grace: got %s, %v", a.body, a.Cookies())
 	}
 	a = c.do("POST", "/api/session/refresh", "")
-	c.want(a, 401, "unauthorised")
+	c.want(a, 401, "unauthorised: theft")
 	c.cleared(a, true)
 
 	c.want(c.do("POST", drillPath, `{"action":"replay","copy":"x"}`), 404, "unknown_copy")

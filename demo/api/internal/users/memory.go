@@ -32,3 +32,14 @@ func (m *Memory) Hash(_ context.Context, userID string) (string, bool, error) {
 	hash, found := m.hashes[userID]
 	return hash, found, nil
 }
+
+// Replace implements Directory.
+func (m *Memory) Replace(_ context.Context, userID, old, next string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if hash, found := m.hashes[userID]; !found || hash != old {
+		return false, nil
+	}
+	m.hashes[userID] = next
+	return true, nil
+}

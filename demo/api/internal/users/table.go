@@ -67,6 +67,20 @@ func (t *Table) Hash(ctx context.Context, userID string) (string, bool, error) {
 	return string(hash), err == nil, translate("look up user", err)
 }
 
+// Replace implements Directory.
+func (t *Table) Replace(ctx context.Context, userID, old, next string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	//nolint:gosec // as in Add
+	result, err := t.db.ExecContext(ctx, "UPDATE "+t.name+" SET password = ? WHERE user_id = ? AND password = ?",
+		[]byte(next), []byte(userID), []byte(old))
+	if err != nil {
+		return false, translate("change password", err)
+	}
+	n, err := result.RowsAffected()
+	return n == 1, translate("change password", err)
+}
+
 // translate leaves out the text of a server's error, which may hold values of the statement.
 func translate(doing string, err error) error {
 	var server *mysql.MySQLError

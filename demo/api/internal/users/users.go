@@ -18,8 +18,10 @@ var (
 	ErrTaken = errors.New("user id is taken")
 	// ErrUserID: the id is one that no session can have.
 	ErrUserID = errors.New("a user id is 1 to 128 characters of valid UTF-8")
-	// ErrPassword: the password is too short or too long.
-	ErrPassword = fmt.Errorf("a password is %d to %d characters of valid UTF-8", minPassword, maxPassword)
+	// ErrPassword: the password is too short or too long, or everybody knows it.
+	ErrPassword = fmt.Errorf("a password is %d to %d characters of valid UTF-8, and not a published one", minPassword, maxPassword)
+	// ErrFixed: this user's password is not to be changed.
+	ErrFixed = errors.New("this user's password cannot be changed")
 	// ErrBusy: too many passwords are being checked at once.
 	ErrBusy = errors.New("too many passwords are being checked")
 )
@@ -38,6 +40,9 @@ type Directory interface {
 	Add(ctx context.Context, userID, hash string) error
 	// Hash returns the user's hash. False: there is no such user.
 	Hash(ctx context.Context, userID string) (string, bool, error)
+	// Replace puts another hash in the place of the one given. False: the user has a different one, or there is no such user;
+	// nothing was changed.
+	Replace(ctx context.Context, userID, old, next string) (bool, error)
 }
 
 // Users registers users and checks their passwords.
@@ -47,6 +52,7 @@ type Users struct {
 	open      bool
 	dummy     string // a hash that no password has
 	published string // a password that everybody knows; empty: any may be used
+	fixed     string // the user whose password stays what it is; empty: nobody's does
 }
 
 // New makes Users. With open any user id logs in with the password "watchword".
@@ -63,7 +69,7 @@ func (u *Users) Register(ctx context.Context, userID, password string) error {
 	if n := utf8.RuneCountInString(userID); n < 1 || n > 128 || !utf8.ValidString(userID) || strings.ContainsRune(userID, utf8.RuneError) {
 		return ErrUserID
 	}
-	if !validPassword(password) {
+	if !u.acceptable(password) {
 		return ErrPassword
 	}
 	hash, err := u.hasher.Hash(ctx, password)
@@ -73,8 +79,10 @@ func (u *Users) Register(ctx context.Context, userID, password string) error {
 	return u.directory.Add(ctx, userID, hash)
 }
 
-// Ensure registers a user unless there is one with this id.
+// Ensure registers a user unless there is one with this id. Whoever is told of the password is to get in with it, so Change
+// refuses to change it.
 func (u *Users) Ensure(ctx context.Context, userID, password string) error {
+	u.fixed = userID
 	if _, found, err := u.directory.Hash(ctx, userID); found || err != nil {
 		return err
 	}
@@ -108,6 +116,48 @@ func (u *Users) Authenticate(ctx context.Context, userID, password string) error
 		return ErrCredentials
 	}
 	return nil
+}
+
+// Change gives a user another password, if the old one is right. To repeat a call whose answer was lost is no error: the new
+// password is then the user's already. The errors match ErrFixed, ErrCredentials, ErrPassword or ErrBusy, or are the
+// directory's.
+func (u *Users) Change(ctx context.Context, userID, old, next string) error {
+	if u.fixed != "" && userID == u.fixed {
+		return ErrFixed
+	}
+	hash, found, err := u.directory.Hash(ctx, userID)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return ErrFixed // logged in with the password of the open login, and has none
+	case !u.acceptable(next):
+		return ErrPassword
+	}
+	matches, err := u.hasher.Matches(ctx, hash, old)
+	if err != nil {
+		return err
+	}
+	if !matches {
+		if repeated, err := u.hasher.Matches(ctx, hash, next); err != nil || repeated {
+			return err
+		}
+		return ErrCredentials
+	}
+	replacement, err := u.hasher.Hash(ctx, next)
+	if err != nil {
+		return err
+	}
+	replaced, err := u.directory.Replace(ctx, userID, hash, replacement)
+	if err == nil && !replaced {
+		return ErrCredentials // somebody else was faster: the old password is no longer right
+	}
+	return err
+}
+
+// acceptable: a user may choose it.
+func (u *Users) acceptable(password string) bool {
+	return validPassword(password) && (u.published == "" || password != u.published)
 }
 
 func validPassword(p string) bool {

@@ -46,10 +46,12 @@ func TestRegisterAndAuthenticate(t *testing.T) {
 func TestRegisterRefuses(t *testing.T) {
 	t.Parallel()
 	u := New(NewMemory(), NewHasher(cheap), false)
+	u.Refuse("a published password")
 	for _, test := range []struct {
 		id, password string
 		want         error
 	}{
+		{"ann", "a published password", ErrPassword}, // with which she would not get in
 		{"", "long enough", ErrUserID},
 		{strings.Repeat("a", 129), "long enough", ErrUserID},
 		{"a\xff", "long enough", ErrUserID},
@@ -121,6 +123,71 @@ func TestEnsureKeepsTheUser(t *testing.T) {
 	}
 	if err := u.Authenticate(t.Context(), "demo", "first password"); err != nil {
 		t.Errorf("the first password: %v", err)
+	}
+}
+
+func TestChange(t *testing.T) {
+	t.Parallel()
+	u := New(NewMemory(), NewHasher(cheap), true)
+	u.Refuse("a published password")
+	if err := u.Ensure(t.Context(), "demo", "password of demo"); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Register(t.Context(), "ann", "password of ann"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		id, old, next string
+		want          error
+	}{
+		{"demo", "password of demo", "another password", ErrFixed},
+		{"nobody", openPassword, "another password", ErrFixed},
+		{"ann", "password of bob", "another password", ErrCredentials},
+		{"ann", openPassword, "another password", ErrCredentials}, // which lets in, but is not hers
+		{"ann", "", "another password", ErrCredentials},
+		{"ann", "password of ann", "7 chars", ErrPassword},
+		{"ann", "password of ann", strings.Repeat("x", 129), ErrPassword},
+		{"ann", "password of ann", "a published password", ErrPassword},
+		{"ann", "password of ann", "another password", nil},
+		{"ann", "password of ann", "another password", nil}, // the answer was lost
+		{"ann", "password of ann", "a third password", ErrCredentials},
+	} {
+		if err := u.Change(t.Context(), test.id, test.old, test.next); !errors.Is(err, test.want) {
+			t.Errorf("change %q from %q to %.20q: got %v, want %v", test.id, test.old, test.next, err, test.want)
+		}
+	}
+	for password, want := range map[string]error{"another password": nil, "password of ann": ErrCredentials} {
+		if err := u.Authenticate(t.Context(), "ann", password); !errors.Is(err, want) {
+			t.Errorf("log in with %q: got %v, want %v", password, err, want)
+		}
+	}
+	if err := u.Authenticate(t.Context(), "demo", "password of demo"); err != nil {
+		t.Errorf("log in as the demo's user: %v", err)
+	}
+}
+
+// overtaken is a directory in which somebody else changes each hash right before it is replaced.
+type overtaken struct{ *Memory }
+
+func (o overtaken) Replace(ctx context.Context, userID, old, next string) (bool, error) {
+	if _, err := o.Memory.Replace(ctx, userID, old, "overtaken"); err != nil {
+		return false, err
+	}
+	return o.Memory.Replace(ctx, userID, old, next)
+}
+
+// TestChangesAtOnce: of two changes at once one wins, and the other one's old password was wrong.
+func TestChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	u := New(overtaken{NewMemory()}, NewHasher(cheap), false)
+	if err := u.Register(t.Context(), "ann", "password of ann"); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Change(t.Context(), "ann", "password of ann", "another password"); !errors.Is(err, ErrCredentials) {
+		t.Errorf("got %v, want ErrCredentials", err)
+	}
+	if hash, _, _ := u.directory.Hash(t.Context(), "ann"); hash != "overtaken" {
+		t.Errorf("the other one's change is gone")
 	}
 }
 

@@ -1,5 +1,7 @@
 // The theft drill: a thief with a copy of the refresh token, and the owner, who goes on using the session.
 
+import { why } from '/reasons.js';
+
 const order = ['copy', 'refresh', 'use', 'replay', 'end'];
 
 export class Drill {
@@ -7,9 +9,10 @@ export class Drill {
   #copy = '';
   #busy = false;
 
-  // say shows a result; told puts a request into the log.
-  constructor(session, list, say, told) {
+  // policy is what becomes of a stolen session; say shows a result; told puts a request into the log.
+  constructor(session, policy, list, say, told) {
     this.session = session;
+    this.reported = policy === 'report'; // and no more than that
     this.list = list;
     this.say = say;
     this.told = told;
@@ -100,9 +103,13 @@ export class Drill {
   async _replay() {
     const answer = await this.#order({ action: 'replay', copy: this.#copy });
     const got = answer.ok ? answer.body : { status: answer.status, error: answer.code };
-    this.told({ ...answer, thief: true, path: this.session.refreshPath, status: got.status, ok: got.status === 200, code: got.error ?? '' });
+    this.told({
+      ...answer, thief: true, path: this.session.refreshPath, status: got.status, ok: got.status === 200,
+      code: got.error ?? '', reason: got.reason ?? '',
+    });
     if (got.error === 'token_theft') {
-      this.say('Caught: a token that you had replaced was presented again, so it is in two hands. The session has ended.', 'good');
+      this.say('Caught: a token that you had replaced was presented again, so it is in two hands. '
+        + (this.reported ? 'It was reported; this demo is configured to let the session live on.' : 'The session has ended.'), 'good');
       return true;
     }
     if (got.status === 200) {
@@ -110,15 +117,19 @@ export class Drill {
         + 'caught with an old token. Wait for the grace to pass and let the copy be presented again.', 'bad');
       return false;
     }
-    this.say('The copy was refused, but not as a theft: the session had ended before, or the server was restarted.', 'bad');
+    this.say('The copy was refused, but not as a theft: the session had ended before, or the server was restarted.'
+      + (got.reason ? ` ${why(got.reason)}` : ''), 'bad');
     return false;
   }
 
   async _end() {
     const answer = await this.session.refresh();
-    this.say(answer.code === 'unauthorised'
-      ? 'Your session is over, too, and your cookies are cleared. Log in again: the thief has nothing left.'
-      : `Unexpected: ${answer.status} ${answer.code}`, answer.code === 'unauthorised' ? 'good' : 'bad');
-    return answer.code === 'unauthorised';
+    const over = answer.code === 'unauthorised';
+    const expected = over || (this.reported && answer.ok);
+    let text = `Unexpected: ${answer.status} ${answer.code}`;
+    if (over) text = 'Your session is over, too, and your cookies are cleared. Log in again: the thief has nothing left.';
+    else if (expected) text = 'Your session goes on. The server\u2019s log tells of the theft.';
+    this.say(text, expected ? 'good' : 'bad');
+    return expected;
   }
 }

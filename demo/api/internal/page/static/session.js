@@ -27,10 +27,9 @@ export class Session {
   async call(method, path, { json, headers = {}, retry = true } = {}) {
     const answer = await this.#send(method, path, json, headers);
     const lostToken = answer.code === 'anti_csrf' && memory.getItem('antiCSRF') === null;
-    if (retry && (answer.code === 'try_refresh' || lostToken) && (await this.refresh()).ok) {
-      return this.call(method, path, { json, headers, retry: false });
-    }
-    return answer;
+    if (!retry || (answer.code !== 'try_refresh' && !lostToken)) return answer;
+    const refreshed = await this.refresh();
+    return refreshed.ok ? this.call(method, path, { json, headers, retry: false }) : refreshed;
   }
 
   // refresh gets a new pair of tokens; calls at the same moment share one request.
@@ -51,7 +50,7 @@ export class Session {
     const token = memory.getItem('antiCSRF');
     if (token !== null && path !== this.refreshPath) init.headers['anti-csrf'] = token;
 
-    const answer = { method, path, status: 0, ok: false, code: 'unreachable', body: null, text: '', etag: null };
+    const answer = { method, path, status: 0, ok: false, code: 'unreachable', reason: '', body: null, text: '', etag: null };
     try {
       const response = await fetch(path, init);
       answer.status = response.status;
@@ -60,6 +59,7 @@ export class Session {
       answer.text = await response.text();
       answer.body = parse(answer.text);
       answer.code = answer.body?.error ?? '';
+      answer.reason = answer.body?.reason ?? '';
       Object.assign(answer, this.#remember(answer, response.headers));
     } catch {
       // The server is gone: the answer says so already.
@@ -76,12 +76,14 @@ export class Session {
 
     const told = headers.get('id-refresh-token');
     if (told === 'remove') {
-      for (const key of ['id', 'antiCSRF', 'freshUntil', 'unconfirmed']) memory.removeItem(key);
-      return { ended: before !== null };
+      const timeIsUp = before !== null && answer.reason === '' && Date.now() >= Number(memory.getItem('expires')) - 1000;
+      for (const key of ['id', 'expires', 'antiCSRF', 'freshUntil', 'unconfirmed']) memory.removeItem(key);
+      return { ended: before !== null, reason: timeIsUp ? 'expired' : answer.reason };
     }
-    const refreshed = answer.path === this.refreshPath && answer.ok;
+    const refreshed = answer.ok && (answer.path === this.refreshPath || answer.path === '/api/reauthenticate');
     if (told !== null) {
-      const id = told.split(';')[0];
+      const [id, expires] = told.split(';');
+      memory.setItem('expires', expires);
       const renewed = id !== before;
       const confirmed = !renewed && memory.getItem('unconfirmed') !== null;
       memory.setItem('id', id);
