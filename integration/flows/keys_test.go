@@ -113,7 +113,7 @@ func TestJWKS(t *testing.T) {
 		if err != nil || s.UserID() != "alice" {
 			t.Fatalf("a token of key %s: got %v", kid, err)
 		}
-		if _, err := s.Revoke(t.Context()); !errors.Is(err, session.ErrNoStore) {
+		if _, err := s.Revoke(t.Context(), session.RevokeOptions{}); !errors.Is(err, session.ErrNoStore) {
 			t.Errorf("Revoke without a store: got %v, want ErrNoStore", err)
 		}
 	}

@@ -104,7 +104,7 @@ func TestI9KilledConnections(t *testing.T) {
 		clients.Go(func() {
 			for range 60 {
 				time.Sleep(25 * time.Millisecond) // past the grace, so that every refresh writes
-				_, next, err := m.Refresh(t.Context(), tokens.RefreshToken)
+				_, next, err := m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{})
 				switch {
 				case errors.Is(err, session.ErrUnavailable):
 					failed.Add(1)
@@ -136,13 +136,13 @@ func TestI9KilledConnections(t *testing.T) {
 	}
 }
 
-// Creates, refreshes, revocations and cleanup at once: no deadlock reaches a caller.
+// Creates, refreshes, revocations of one and of many, and cleanup at once: no deadlock reaches a caller.
 func TestNoDeadlockReachesACaller(t *testing.T) {
 	t.Parallel()
 	store := open(t, "", unlimited)
 	m := manager(t, store, session.Config{Grace: session.NoGrace, StoreTimeout: time.Minute, AccessLifetime: time.Second, IdleLifetime: 1001 * time.Millisecond})
 	var workers sync.WaitGroup
-	var ops, cleaned atomic.Int64
+	var ops, cleaned, removed atomic.Int64
 	check := func(what string, err error) {
 		// Another worker has ended it, or on a busy machine its access token is a second old.
 		if err != nil && !errors.Is(err, session.ErrUnauthorised) && !errors.Is(err, session.ErrTryRefresh) {
@@ -161,7 +161,7 @@ func TestNoDeadlockReachesACaller(t *testing.T) {
 				}
 				for range 2 {
 					var next session.Tokens
-					_, next, err = m.Refresh(t.Context(), tokens.RefreshToken)
+					_, next, err = m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{})
 					check("refresh", err)
 					if err != nil {
 						break
@@ -171,8 +171,12 @@ func TestNoDeadlockReachesACaller(t *testing.T) {
 					tokens = next
 				}
 				if i%7 == 0 {
-					_, err = m.RevokeOthers(t.Context(), user, s.Handle())
+					_, err = m.RevokeOthers(t.Context(), user, s.Handle(), session.RevokeOptions{})
 					check("revoke others", err)
+				}
+				if i%5 == 0 {
+					_, err = m.Revoke(t.Context(), s.Handle(), session.RevokeOptions{})
+					check("revoke", err)
 				}
 			}
 		})
@@ -187,17 +191,20 @@ func TestNoDeadlockReachesACaller(t *testing.T) {
 					return
 				case <-time.After(20 * time.Millisecond):
 				}
-				n, err := m.DeleteExpired(t.Context())
+				done, err := m.Cleanup(t.Context())
 				check("clean up", err)
-				cleaned.Add(int64(n))
+				cleaned.Add(int64(done.Expired))
+				purged, err := store.Purge(t.Context(), time.Second, time.Second, 50)
+				check("purge", err)
+				removed.Add(int64(purged))
 			}
 		})
 	}
 	workers.Wait()
 	close(stop)
 	cleaners.Wait()
-	t.Logf("%d operations, %d expired sessions removed", ops.Load(), cleaned.Load())
-	if cleaned.Load() == 0 {
+	t.Logf("%d operations, %d expired sessions ended, %d endings purged", ops.Load(), cleaned.Load(), removed.Load())
+	if cleaned.Load() == 0 || removed.Load() == 0 {
 		t.Error("the cleaners found nothing to do")
 	}
 }

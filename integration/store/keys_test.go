@@ -65,7 +65,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 			refresh := tokens.RefreshToken
 			var alive []session.Tokens
 			for time.Now().Before(until) {
-				_, tokens, err := pick().Refresh(t.Context(), refresh)
+				_, tokens, err := pick().Refresh(t.Context(), refresh, session.RefreshOptions{})
 				if err != nil {
 					t.Errorf("refresh: %v", err)
 					return

@@ -66,7 +66,7 @@ func TestStatementCounts(t *testing.T) {
 		mustExec(t, store.DB(), fmt.Sprintf("SET timestamp = %.6f", float64(clock.UnixMicro())/1e6))
 	}
 	turn(0)
-	m, err := session.New(t.Context(), store, session.Config{})
+	m, err := session.New(t.Context(), store, session.Config{Revocation: session.RevocationOff})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +82,14 @@ func TestStatementCounts(t *testing.T) {
 		second session.Tokens
 	)
 	settle := func() { turn(time.Minute) } // no crossing explains anything any more
+	cleaned := func(want session.Cleaned) {
+		t.Helper()
+		got, err := m.Cleanup(t.Context())
+		must(err)
+		if got != want {
+			t.Errorf("clean up: got %+v, want %+v", got, want)
+		}
+	}
 	statements := func(counts ...string) map[string]int {
 		want := map[string]int{}
 		for _, c := range counts {
@@ -97,25 +105,60 @@ func TestStatementCounts(t *testing.T) {
 	}{
 		{"create", func() { s, first, err = m.Create(t.Context(), "user", session.CreateOptions{Data: 1}); must(err) }, statements("insert")},
 		{"verify", func() { _, err := m.Verify(t.Context(), first.AccessToken, session.VerifyOptions{}); must(err) }, statements()},
-		{"refresh of a brand-new token", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select")},
+		{"refresh of a brand-new token", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken, session.RefreshOptions{}); must(err) }, statements("select")},
 		{"", settle, nil},
-		{"refresh", func() { _, second, err = m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select", "update")},
-		{"refresh again, before its successor was used", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select", "update")},
+		{"refresh", func() {
+			_, second, err = m.Refresh(t.Context(), first.RefreshToken, session.RefreshOptions{})
+			must(err)
+		}, statements("select", "update")},
+		{"refresh again, before its successor was used", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken, session.RefreshOptions{}); must(err) }, statements("select", "update")},
 		{"first verify after a refresh", func() { _, err := m.Verify(t.Context(), second.AccessToken, session.VerifyOptions{}); must(err) }, statements("update")},
 		{"second verify after a refresh", func() { _, err := m.Verify(t.Context(), second.AccessToken, session.VerifyOptions{}); must(err) }, statements()},
 		{"", settle, nil},
-		{"refresh, later", func() { _, first, err = m.Refresh(t.Context(), second.RefreshToken); must(err) }, statements("select", "update")},
-		{"refresh that confirms", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken); must(err) }, statements("select", "update")},
+		{"refresh, later", func() {
+			_, first, err = m.Refresh(t.Context(), second.RefreshToken, session.RefreshOptions{})
+			must(err)
+		}, statements("select", "update")},
+		{"refresh that confirms", func() { _, _, err := m.Refresh(t.Context(), first.RefreshToken, session.RefreshOptions{}); must(err) }, statements("select", "update")},
 		{"list", func() { _, err := m.Sessions(t.Context(), "user", session.Page{}); must(err) }, statements("select")},
 		{"data", func() { _, err := s.Data(t.Context()); must(err) }, statements("select")},
 		{"set data", func() { _, err := s.SetData(t.Context(), 2); must(err) }, statements("update")},
 		{"garbage", func() {
-			if _, _, err := m.Refresh(t.Context(), strings.Repeat("A", 135)); err == nil {
+			if _, _, err := m.Refresh(t.Context(), strings.Repeat("A", 135), session.RefreshOptions{}); err == nil {
 				t.Error("garbage passed")
 			}
 		}, statements()},
-		{"revoke", func() { _, err := s.Revoke(t.Context()); must(err) }, statements("delete")},
-		{"revoke user", func() { _, err := m.RevokeUser(t.Context(), "user"); must(err) }, statements("delete")},
+		{"label", func() { must(m.SetLabel(t.Context(), s.Handle(), "at home")) }, statements("update")},
+		{"label, as it is", func() { must(m.SetLabel(t.Context(), s.Handle(), "at home")) }, statements("update", "select")},
+		{"feed", func() { _, _, err := store.Revocations(t.Context(), clock.Add(-time.Minute), 1000); must(err) }, statements("select")},
+		{"revoke", func() { _, err := s.Revoke(t.Context(), session.RevokeOptions{}); must(err) }, statements("update")},
+		{"revoke again", func() { _, err := s.Revoke(t.Context(), session.RevokeOptions{}); must(err) }, statements("update", "update")},
+		{"", func() {
+			for range 3 {
+				_, _, err := m.Create(t.Context(), "user", session.CreateOptions{})
+				must(err)
+			}
+		}, nil},
+		{"revoke user", func() {
+			n, err := m.RevokeUser(t.Context(), "user", session.RevokeOptions{})
+			must(err)
+			if n != 3 {
+				t.Errorf("revoke user: got %d sessions, want 3", n)
+			}
+		}, statements("update")},
+		{"endings", func() { _, err := m.Endings(t.Context(), "user", session.EndingsPage{}); must(err) }, statements("select")},
+		{"publish", func() { must(store.Publish(t.Context(), session.Revocation{UserID: "user"})) }, statements("insert")},
+		{"clean up nothing", func() { cleaned(session.Cleaned{}) }, statements("select", "select", "delete")},
+		{"", func() {
+			for range 3 {
+				_, _, err := m.Create(t.Context(), "user", session.CreateOptions{})
+				must(err)
+			}
+			turn(session.DefaultIdleLifetime + time.Hour) // as long as endings are kept, too
+		}, nil},
+		// Expired sessions: found, ended, told; none found. Endings and revocations: found, removed, removed; none.
+		{"clean up", func() { cleaned(session.Cleaned{Expired: 3, Purged: 5}) }, statements(
+			"select", "update", "select", "select", "select", "delete", "delete", "select", "delete")},
 	} {
 		if step.name == "" {
 			step.run()

@@ -119,7 +119,7 @@ func TestTenProcessesStartAtOnce(t *testing.T) {
 			if _, err := m.Verify(t.Context(), tokens.AccessToken, session.VerifyOptions{}); err != nil {
 				t.Errorf("process %d refuses a token of process 0: %v", i, err)
 			}
-			if _, _, err := m.Refresh(t.Context(), tokens.RefreshToken); err != nil {
+			if _, _, err := m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); err != nil {
 				t.Errorf("process %d refuses to refresh a token of process 0: %v", i, err)
 			}
 		}

@@ -2,49 +2,134 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"strings"
+	"time"
+
+	"github.com/watchword-dev/watchword/session"
 )
 
-// maxBatch is how many rows one statement deletes by their keys. Galera replicates a statement as a whole, and Vitess
+// maxBatch is how many rows one statement changes by their handles. Galera replicates a statement as a whole, and Vitess
 // takes 10,000 rows at most.
 const maxBatch = 1000
 
-// DeleteExpired implements session.Store. It finds dead sessions by the index on their end, without locks, and deletes
-// them by primary key. A DELETE that went along the index would lock its gaps, into which every refresh of every session
-// has to insert.
-func (s *Store) DeleteExpired(ctx context.Context, limit int) (int, error) {
-	total := 0
-	for total < limit {
-		batch := min(limit-total, maxBatch)
-		handles, err := query(ctx, s, scanHandle, "find expired sessions",
-			"SELECT handle FROM `{{prefix}}sessions` WHERE expires_at <= {{now}} ORDER BY expires_at LIMIT ?", batch)
-		if err != nil {
-			return total, err
-		}
-		if len(handles) == 0 {
-			break
-		}
-		// Dead sessions stay dead, but looking at the time again costs nothing. Adding 0 keeps every optimiser, whatever
-		// its statistics, from going along the index after all.
-		n, err := s.exec(ctx, "delete expired sessions",
-			"DELETE FROM `{{prefix}}sessions` WHERE handle IN (UNHEX(?)"+strings.Repeat(", UNHEX(?)", len(handles)-1)+
-				") AND expires_at + 0 <= {{now}}", handles...)
-		if err != nil {
-			return total, err
-		}
-		total += int(n)
-		// Fewer than asked for may mean that another process deleted the same ones: only an empty hand means that none
-		// were left.
-		if len(handles) < batch {
-			break
-		}
-	}
-	return total, nil
+// sweep is a change of many sessions, whosever they are. They are found by an index, without locks, and changed by primary
+// key, where their state is looked at again. An UPDATE or DELETE that went along the index would lock its gaps, and into those
+// of by_end every refresh of every session has to insert.
+//
+// In that second look 0 is added to each column that an index begins with. It keeps every optimiser, whatever its
+// statistics, from going along that index after all.
+type sweep struct {
+	doing      string
+	find       string // SELECT handle … ORDER BY …
+	findArgs   []any
+	change     string // UPDATE or DELETE … AND handle
+	changeArgs []any
 }
 
-func scanHandle(rows *sql.Rows) (any, error) {
-	var handle []byte
-	err := rows.Scan(&handle)
-	return binary(handle), err
+// run changes one batch. It returns the handles that it found and how many of the sessions it changed; the others were
+// changed by other processes meanwhile. If those have changed them all it looks again, a little later: without an error it
+// changes nothing only if there was nothing to find.
+func (w sweep) run(ctx context.Context, s *Store, limit int) (handles []any, changed int, err error) {
+	for try := 1; ; try++ {
+		handles, err = query(ctx, s, scanHandle, w.doing, w.find+" LIMIT ?", with(w.findArgs, max(min(limit, maxBatch), 0))...)
+		if err != nil || len(handles) == 0 {
+			return nil, 0, err
+		}
+		changed, err = w.apply(ctx, s, handles)
+		if err != nil || changed > 0 {
+			return handles, changed, err
+		}
+		select {
+		case <-ctx.Done(): // the next statement says so
+		case <-time.After(pause(min(try, maxTries))):
+		}
+	}
+}
+
+// apply is the second half of run.
+func (w sweep) apply(ctx context.Context, s *Store, handles []any) (int, error) {
+	n, err := s.exec(ctx, w.doing, w.change+among(handles), with(w.changeArgs, handles...)...)
+	return int(n), err
+}
+
+// EndAll implements session.EndingStore.
+func (s *Store) EndAll(ctx context.Context, before time.Time, end session.End, limit int) ([]session.Ended, error) {
+	const doing = "end all sessions"
+	args, err := endingArgs(doing, end)
+	if err != nil {
+		return nil, err
+	}
+	handles, changed, err := sweep{
+		doing: doing,
+		// The newest expire last, so that those which began since are not read again with each batch.
+		find:       "SELECT handle FROM `{{prefix}}sessions` WHERE created_at < ?" + alive + " ORDER BY expires_at",
+		findArgs:   []any{before.UnixMicro()},
+		change:     "UPDATE `{{prefix}}sessions` SET " + ending + " WHERE ended_at + 0 IS NULL AND expires_at + 0 > {{now}} AND handle",
+		changeArgs: args,
+	}.run(ctx, s, limit)
+	if err != nil {
+		return nil, err
+	}
+	return s.endedBy(ctx, doing, end.ID, handles, changed)
+}
+
+// EndExpired implements session.EndingStore.
+func (s *Store) EndExpired(ctx context.Context, h session.Handle, absolute time.Duration, id session.Version, limit int) ([]session.Ended, error) {
+	const doing = "end expired sessions"
+	expired := sweep{
+		doing: doing,
+		find:  "SELECT handle FROM `{{prefix}}sessions` WHERE ended_at IS NULL AND expires_at <= {{now}} ORDER BY expires_at",
+		change: "UPDATE `{{prefix}}sessions` SET ended_at = expires_at, ending_id = ?," +
+			" ending_reason = IF(expires_at >= created_at + ?, ?, ?), payload = NULL, data = NULL" +
+			" WHERE ended_at + 0 IS NULL AND expires_at + 0 <= {{now}} AND handle",
+		changeArgs: []any{uint64(id), micros(absolute), []byte(session.ReasonAbsolute), []byte(session.ReasonIdle)},
+	}
+	var (
+		handles []any
+		changed int
+		err     error
+	)
+	if h.IsZero() {
+		handles, changed, err = expired.run(ctx, s, limit)
+	} else {
+		handles = []any{binary(h[:])}
+		changed, err = expired.apply(ctx, s, handles)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.endedBy(ctx, doing, id, handles, changed)
+}
+
+// endedBy returns those of the sessions that an ending has ended, of which there are so many. It asks the rows, since what was
+// found before may have been ended by another process, which has another id: each session is returned to one of them.
+func (s *Store) endedBy(ctx context.Context, doing string, id session.Version, handles []any, changed int) ([]session.Ended, error) {
+	if changed == 0 {
+		return nil, nil
+	}
+	return s.endings(ctx, doing, selectRecordLight+" WHERE ending_id = ? AND handle"+among(handles), with([]any{uint64(id)}, handles...)...)
+}
+
+// Purge implements session.EndingStore.
+func (s *Store) Purge(ctx context.Context, endings, revocations time.Duration, limit int) (int, error) {
+	_, ended, err := sweep{
+		doing:      "purge endings",
+		find:       "SELECT handle FROM `{{prefix}}sessions` WHERE ended_at < {{now}} - ? ORDER BY ended_at",
+		findArgs:   []any{micros(endings)},
+		change:     "DELETE FROM `{{prefix}}sessions` WHERE ended_at + 0 < {{now}} - ? AND handle",
+		changeArgs: []any{micros(endings)},
+	}.run(ctx, s, limit)
+	if err != nil {
+		return 0, err
+	}
+	// New revocations are inserted behind all that are removed, so that this needs no sweep.
+	published, err := s.exec(ctx, "purge revocations",
+		"DELETE FROM `{{prefix}}revocations` WHERE revoked_at < {{now}} - ? ORDER BY revoked_at LIMIT ?",
+		micros(revocations), max(min(limit, maxBatch), 0))
+	return ended + int(published), err
+}
+
+// among is the end of a condition by which a column is one of the handles, which are its arguments.
+func among(handles []any) string {
+	return " IN (UNHEX(?)" + strings.Repeat(", UNHEX(?)", len(handles)-1) + ")"
 }

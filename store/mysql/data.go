@@ -19,7 +19,7 @@ func scanDocument(rows *sql.Rows) (d document, err error) {
 	return d, err
 }
 
-// Data implements session.Store.
+// Data implements session.LiveStore.
 func (s *Store) Data(ctx context.Context, h session.Handle) ([]byte, session.Version, error) {
 	rows, err := query(ctx, s, scanDocument, "read session data",
 		"SELECT data, data_version FROM `{{prefix}}sessions` WHERE handle = UNHEX(?)"+alive, binary(h[:]))
@@ -32,7 +32,7 @@ func (s *Store) Data(ctx context.Context, h session.Handle) ([]byte, session.Ver
 	return rows[0].data, rows[0].version, nil
 }
 
-// SetData implements session.Store.
+// SetData implements session.LiveStore.
 func (s *Store) SetData(ctx context.Context, h session.Handle, old, next session.Version, data []byte) (bool, error) {
 	const doing = "write session data"
 	if err := fits(doing, "data", len(data), maxBlob); err != nil {
@@ -55,4 +55,28 @@ func (s *Store) SetData(ctx context.Context, h session.Handle, old, next session
 		return false, nil
 	}
 	return version == next, err
+}
+
+// SetPayload implements session.LiveStore.
+func (s *Store) SetPayload(ctx context.Context, h session.Handle, payload []byte) (bool, error) {
+	return s.set(ctx, "write session payload", h, "payload", payload, maxBlob)
+}
+
+// SetLabel implements session.LiveStore.
+func (s *Store) SetLabel(ctx context.Context, h session.Handle, label string) (bool, error) {
+	return s.set(ctx, "label session", h, "label", []byte(label), maxLabel)
+}
+
+// set replaces one column of a live session.
+func (s *Store) set(ctx context.Context, doing string, h session.Handle, column string, value []byte, limit int) (bool, error) {
+	if err := fits(doing, column, len(value), limit); err != nil {
+		return false, err
+	}
+	n, err := s.exec(ctx, doing, "UPDATE `{{prefix}}sessions` SET "+column+" = ? WHERE handle = UNHEX(?)"+alive, value, binary(h[:]))
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	// No row was changed. Either none is alive, or it has this value already. A session that is alive now was alive then.
+	handles, err := query(ctx, s, scanHandle, doing, "SELECT handle FROM `{{prefix}}sessions` WHERE handle = UNHEX(?)"+alive, binary(h[:]))
+	return len(handles) > 0, err
 }

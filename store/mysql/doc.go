@@ -1,5 +1,5 @@
-// Package mysql keeps sessions and signing keys in MySQL (8.0 to 9.x) or MariaDB (10.6 and later), for any number of
-// processes. It is held to the contract of session.Store by package storetest.
+// Package mysql keeps sessions, how they ended, the feed of revocations and signing keys in MySQL (8.0 to 9.x) or MariaDB (10.6
+// and later), for any number of processes. It is held to the contract of session.Store by package storetest.
 //
 // Start with Open, which makes a connection pool with safe settings, or with New over a *sql.DB of your own; then
 // Migrate, then session.New:
@@ -9,9 +9,13 @@
 //	err = store.Migrate(ctx)
 //	manager, err := session.New(ctx, store, session.Config{})
 //
-// Every operation is one statement in autocommit mode, by an index; cleaning up takes two for each batch. Nothing locks
-// rows to decide something later: a change names the state that it starts from, and reports whether it found that. The
-// clock is the database server's.
+// Every operation is one statement in autocommit mode, by an index, and one that changes something is atomic by that. There
+// are three exceptions, none of which needs a transaction: ending everybody's sessions, or those that have expired, and
+// purging take up to three statements for each batch; to end a session that has ended already takes a second one, for the
+// feed; and so does an update that finds nothing to change, to tell a value that is there already from a session that is not.
+//
+// Nothing locks rows to decide something later: a change names the state that it starts from, and reports whether it found
+// that. The clock is the database server's.
 //
 // Never point it at a replica: a session that was revoked on the primary must not be read as alive. On a cluster that
 // writes on several nodes, reads have to wait for writes: wsrep_sync_wait = 1 on Galera,

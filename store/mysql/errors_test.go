@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -119,7 +120,10 @@ func times(n int, err error) []error {
 
 func TestRepeat(t *testing.T) {
 	t.Parallel()
-	del := func(ctx context.Context, s *Store) error { _, err := s.Delete(ctx, session.Handle{1}); return err }
+	end := func(ctx context.Context, s *Store) error {
+		_, err := s.End(ctx, session.Handle{1}, session.End{Fed: true})
+		return err
+	}
 	get := func(ctx context.Context, s *Store) error { _, _, err := s.Get(ctx, session.Handle{1}); return err }
 	for name, test := range map[string]struct {
 		errs  []error
@@ -127,12 +131,12 @@ func TestRepeat(t *testing.T) {
 		want  error
 		tries int
 	}{
-		"write, deadlock":                  {times(4, server(1213)), del, nil, 5},
-		"write, lock wait":                 {times(1, server(1205)), del, nil, 2},
-		"write, deadlock for ever":         {times(9, server(1213)), del, session.ErrUnavailable, 5},
-		"write, connection lost":           {times(1, mysql.ErrInvalidConn), del, session.ErrUnavailable, 1},
-		"write, server gone":               {times(1, server(2013)), del, session.ErrUnavailable, 1},
-		"write, read-only":                 {times(1, server(1290)), del, session.ErrUnavailable, 1},
+		"write, deadlock":                  {times(4, server(1213)), end, nil, 5},
+		"write, lock wait":                 {times(1, server(1205)), end, nil, 2},
+		"write, deadlock for ever":         {times(9, server(1213)), end, session.ErrUnavailable, 5},
+		"write, connection lost":           {times(1, mysql.ErrInvalidConn), end, session.ErrUnavailable, 1},
+		"write, server gone":               {times(1, server(2013)), end, session.ErrUnavailable, 1},
+		"write, read-only":                 {times(1, server(1290)), end, session.ErrUnavailable, 1},
 		"read, connection lost":            {times(1, mysql.ErrInvalidConn), get, session.ErrNotFound, 2},
 		"read, connection lost twice":      {times(2, mysql.ErrInvalidConn), get, session.ErrUnavailable, 2},
 		"read, deadlock (Galera) and lost": {[]error{server(1213), server(2013)}, get, session.ErrNotFound, 3},
@@ -167,11 +171,38 @@ func TestTooLongIsRefusedBeforeTheServer(t *testing.T) {
 	f := &fake{}
 	s := f.store(t)
 	long := strings.Repeat("a", maxUserID+1)
-	if err := s.Insert(t.Context(), session.NewRow{UserID: long}); !errors.Is(err, session.ErrTooLarge) {
-		t.Errorf("Insert of a user id of %d bytes: got %v, want ErrTooLarge", len(long), err)
-	}
-	if err := s.InsertKey(t.Context(), session.Key{ID: long}); !errors.Is(err, session.ErrTooLarge) {
-		t.Errorf("InsertKey with an id of %d bytes: got %v, want ErrTooLarge", len(long), err)
+	device := session.Device{UserAgent: long}
+	address := session.Device{Address: long}
+	end := session.End{Reason: session.Reason(long)}
+	detailed := session.End{Detail: make([]byte, maxDetail+1)}
+	h, m, r := session.Handle{1}, session.Mark{1}, session.Renewal{Device: device}
+	for name, call := range map[string]func(context.Context) error{
+		"Insert of a user id":    func(ctx context.Context) error { return s.Insert(ctx, session.NewRow{UserID: long}) },
+		"Insert of a label":      func(ctx context.Context) error { return s.Insert(ctx, session.NewRow{Label: long}) },
+		"Insert of a user agent": func(ctx context.Context) error { return s.Insert(ctx, session.NewRow{Device: device}) },
+		"Insert of an address":   func(ctx context.Context) error { return s.Insert(ctx, session.NewRow{Device: address}) },
+		"Confirm":                func(ctx context.Context) error { _, err := s.Confirm(ctx, h, m, nil, r); return err },
+		"HandOut":                func(ctx context.Context) error { _, err := s.HandOut(ctx, h, m, m, true, r); return err },
+		"Mint": func(ctx context.Context) error {
+			_, err := s.Mint(ctx, h, m, m, time.Time{}, session.Successor{}, r)
+			return err
+		},
+		"SetLabel":          func(ctx context.Context) error { _, err := s.SetLabel(ctx, h, long); return err },
+		"End for a reason":  func(ctx context.Context) error { _, err := s.End(ctx, h, end); return err },
+		"End with a detail": func(ctx context.Context) error { _, err := s.End(ctx, h, detailed); return err },
+		"EndUser":           func(ctx context.Context) error { _, err := s.EndUser(ctx, "user", h, end, 1); return err },
+		"EndAll":            func(ctx context.Context) error { _, err := s.EndAll(ctx, time.Time{}, end, 1); return err },
+		"Publish of a user id": func(ctx context.Context) error {
+			return s.Publish(ctx, session.Revocation{UserID: long})
+		},
+		"Publish of a reason": func(ctx context.Context) error {
+			return s.Publish(ctx, session.Revocation{Reason: session.Reason(long)})
+		},
+		"InsertKey": func(ctx context.Context) error { return s.InsertKey(ctx, session.Key{ID: long}) },
+	} {
+		if err := call(t.Context()); !errors.Is(err, session.ErrTooLarge) {
+			t.Errorf("%s of %d bytes: got %v, want ErrTooLarge", name, len(long), err)
+		}
 	}
 	if len(f.statements) != 0 {
 		t.Errorf("got %d statements, want none", len(f.statements))

@@ -10,10 +10,12 @@ import (
 	"testing"
 )
 
-// fake is a driver that answers each statement with the next of its errors, and with success when there are no more.
+// fake is a driver that answers each statement with the next of its errors, and with success when there are no more: with the
+// next of its numbers of rows, read or changed, and without any with none read, or one changed.
 type fake struct {
 	mu         sync.Mutex
 	errs       []error
+	rows       []int
 	statements []string
 }
 
@@ -40,6 +42,18 @@ func (f *fake) next(statement string) error {
 	return err
 }
 
+// count is how many rows a statement reads or changes.
+func (f *fake) count(otherwise int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.rows) == 0 {
+		return otherwise
+	}
+	n := f.rows[0]
+	f.rows = f.rows[1:]
+	return n
+}
+
 func (f *fake) Connect(context.Context) (driver.Conn, error) { return fakeConn{f}, nil }
 func (f *fake) Driver() driver.Driver                        { return nil }
 
@@ -50,15 +64,24 @@ func (c fakeConn) Begin() (driver.Tx, error)           { return nil, errors.New(
 func (c fakeConn) Close() error                        { return nil }
 
 func (c fakeConn) ExecContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Result, error) {
-	return driver.RowsAffected(1), c.next(statement)
+	return driver.RowsAffected(c.count(1)), c.next(statement)
 }
 
 func (c fakeConn) QueryContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Rows, error) {
-	return noRows{}, c.next(statement)
+	return &keyRows{c.count(0)}, c.next(statement)
 }
 
-type noRows struct{}
+// keyRows are rows of one key each.
+type keyRows struct{ left int }
 
-func (noRows) Columns() []string         { return []string{"nothing"} }
-func (noRows) Close() error              { return nil }
-func (noRows) Next([]driver.Value) error { return io.EOF }
+func (*keyRows) Columns() []string { return []string{"handle"} }
+func (*keyRows) Close() error      { return nil }
+
+func (r *keyRows) Next(row []driver.Value) error {
+	if r.left == 0 {
+		return io.EOF
+	}
+	r.left--
+	row[0] = []byte{15: 1}
+	return nil
+}

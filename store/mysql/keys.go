@@ -15,7 +15,7 @@ type keyRow struct {
 	key *session.Key
 }
 
-// Keys implements session.Store.
+// Keys implements session.KeyStore.
 func (s *Store) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
 	rows, err := query(ctx, s, scanKey, "read signing keys",
 		"SELECT clock.now_at, k.kid, k.purpose, k.sequence, k.algorithm, k.material, k.public_half, k.activates_at, k.retires_at"+
@@ -59,7 +59,7 @@ func scanKey(rows *sql.Rows) (keyRow, error) {
 	}}, nil
 }
 
-// InsertKey implements session.Store.
+// InsertKey implements session.KeyStore.
 func (s *Store) InsertKey(ctx context.Context, key session.Key) error {
 	const doing = "insert signing key"
 	if err := errors.Join(
@@ -82,14 +82,14 @@ func (s *Store) InsertKey(ctx context.Context, key session.Key) error {
 // maxMaterial is the size of the column, in bytes.
 const maxMaterial = 8192
 
-// RetireKey implements session.Store.
+// RetireKey implements session.KeyStore.
 func (s *Store) RetireKey(ctx context.Context, id string) (bool, error) {
 	n, err := s.exec(ctx, "retire signing key",
 		"UPDATE `{{prefix}}signing_keys` SET retires_at = {{now}} WHERE kid = ? AND retires_at IS NULL", []byte(id))
 	return n > 0, err
 }
 
-// SetKeyMaterial implements session.Store.
+// SetKeyMaterial implements session.KeyStore.
 func (s *Store) SetKeyMaterial(ctx context.Context, id string, old, next []byte) (bool, error) {
 	const doing = "write signing key"
 	if err := fits(doing, "material", len(next), maxMaterial); err != nil {
@@ -100,7 +100,7 @@ func (s *Store) SetKeyMaterial(ctx context.Context, id string, old, next []byte)
 	return n > 0, err
 }
 
-// DeleteKey implements session.Store.
+// DeleteKey implements session.KeyStore.
 func (s *Store) DeleteKey(ctx context.Context, id string) (bool, error) {
 	n, err := s.exec(ctx, "delete signing key", "DELETE FROM `{{prefix}}signing_keys` WHERE kid = ?", []byte(id))
 	return n > 0, err

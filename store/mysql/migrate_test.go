@@ -56,6 +56,8 @@ func TestMigrateFromNothing(t *testing.T) {
 		"INSERT INTO `watchword_schema_version`",
 		"-- The unique key decides",
 		"INSERT INTO `watchword_schema_version`",
+		"-- The entries of the feed",
+		"INSERT INTO `watchword_schema_version`",
 	}
 	if len(f.statements) != len(want) {
 		t.Fatalf("got %d statements, want %d:\n%s", len(f.statements), len(want), strings.Join(f.statements, "\n"))

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ const clock = `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`
 //
 // Its connections must be in autocommit mode, as they are by default. Their time zone, sql_mode, character set,
 // parseTime and clientFoundRows do not matter, except that interpolateParams is unsafe with the character sets big5,
-// cp932, gb2312, gbk and sjis. Their isolation level may be any but READ UNCOMMITTED, in which a deletion that is rolled
+// cp932, gb2312, gbk and sjis. Their isolation level may be any but READ UNCOMMITTED, in which an ending that is rolled
 // back looks like one that happened.
 func New(db *sql.DB, opts Options) (*Store, error) {
 	if db == nil {
@@ -120,6 +121,9 @@ func query[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error)
 	})
 	return all, translate(ctx, doing, err)
 }
+
+// with is args and some more, in a slice of its own.
+func with(args []any, more ...any) []any { return slices.Concat(args, more) }
 
 // optional is a time as a nullable column holds it; the zero time is NULL.
 func optional(t time.Time) sql.NullInt64 {

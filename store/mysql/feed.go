@@ -1,0 +1,84 @@
+package mysql
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/watchword-dev/watchword/session"
+)
+
+// The feed has two halves: sessions that End has ended, by fed_at, and the table of revocations. Both bear the clock at the
+// beginning of the statement that made the entry, which is to be seen only when that has ended, after it may have waited for
+// a lock or for a replica. Whoever reads the feed has to allow for that.
+
+// Publish implements session.FeedStore.
+func (s *Store) Publish(ctx context.Context, r session.Revocation) error {
+	const doing = "publish revocation"
+	if !r.Handle.IsZero() { // rather than making it everybody's
+		return fmt.Errorf("%s: %w: a single session is revoked by its end", doing, errors.ErrUnsupported)
+	}
+	if err := errors.Join(
+		fits(doing, "user id", len(r.UserID), maxUserID),
+		fits(doing, "reason", len(r.Reason), maxReason),
+	); err != nil {
+		return err
+	}
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return fmt.Errorf("%s: read randomness: %w", doing, err)
+	}
+	_, err := s.exec(ctx, doing,
+		"INSERT INTO `{{prefix}}revocations` (revoked_at, id, user_id, reason) VALUES ({{now}}, UNHEX(?), ?, ?)",
+		binary(id[:]), []byte(r.UserID), []byte(r.Reason))
+	return err
+}
+
+// Revocations implements session.FeedStore. It is one statement, whose clock stands at its beginning, before what it sees of
+// the tables is settled. The first row is there for the clock's sake alone, and is the first because NULL sorts so.
+func (s *Store) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
+	limit = max(limit, 0)
+	from := since.UnixMicro()
+	rows, err := query(ctx, s, scanFeed, "read revocations",
+		"(SELECT {{now}} AS now_at, NULL AS at, NULL AS handle, NULL AS user_id, NULL AS reason)"+
+			" UNION ALL (SELECT {{now}}, fed_at, handle, NULL, ending_reason FROM `{{prefix}}sessions`"+
+			" WHERE fed_at >= ? ORDER BY fed_at LIMIT ?)"+
+			" UNION ALL (SELECT {{now}}, revoked_at, NULL, user_id, reason FROM `{{prefix}}revocations`"+
+			" WHERE revoked_at >= ? ORDER BY revoked_at LIMIT ?)"+
+			" ORDER BY at LIMIT ?",
+		from, limit, from, limit, limit+1)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if len(rows) == 0 {
+		return nil, time.Time{}, errors.New("read revocations: the server gave no time")
+	}
+	entries := make([]session.Revocation, len(rows)-1)
+	for i, row := range rows[1:] {
+		entries[i] = row.Revocation
+	}
+	return entries, rows[0].now, nil
+}
+
+// feedRow is an entry of the feed next to the clock.
+type feedRow struct {
+	session.Revocation
+	now time.Time
+}
+
+func scanFeed(rows *sql.Rows) (feedRow, error) {
+	var (
+		r              feedRow
+		now            int64
+		at             sql.NullInt64
+		handle         []byte
+		userID, reason sql.NullString
+	)
+	err := rows.Scan(&now, &at, &handle, &userID, &reason)
+	copy(r.Handle[:], handle)
+	r.now, r.At, r.UserID, r.Reason = moment(now), optionalMoment(at), userID.String, session.Reason(reason.String)
+	return r, err
+}
