@@ -21,7 +21,9 @@ func (m *Manager) Cleanup(ctx context.Context) (Cleaned, error) {
 	)
 	for n := 1; n > 0 && err == nil; cleaned.Expired += n {
 		bounded, cancel := m.storeContext(ctx)
-		n, err = m.endExpired(bounded, Handle{}, batch)
+		var expired []Ended
+		expired, err = m.endExpired(bounded)
+		n = len(expired)
 		cancel()
 	}
 	// For the feed an ending, and a revocation, is needed until the tokens that it concerns have expired.
@@ -37,13 +39,13 @@ func (m *Manager) Cleanup(ctx context.Context) (Cleaned, error) {
 	return cleaned, nil
 }
 
-// endExpired ends one expired session, or up to limit of them, and says how many this call has ended.
-func (m *Manager) endExpired(ctx context.Context, h Handle, limit int) (int, error) {
+// endExpired ends a batch of expired sessions, and returns those that this call has ended.
+func (m *Manager) endExpired(ctx context.Context) ([]Ended, error) {
 	id, err := m.newVersion()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	ended, err := m.store.EndExpired(ctx, h, m.cfg.AbsoluteLifetime, id, limit)
+	ended, err := m.store.EndExpired(ctx, Handle{}, m.cfg.AbsoluteLifetime, id, batch)
 	m.emitEnded(ended)
-	return len(ended), err
+	return ended, err
 }

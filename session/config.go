@@ -97,7 +97,7 @@ type LimitPolicy string
 
 // The limit policies.
 const (
-	LimitEndOldest LimitPolicy = "end_oldest" // Create ends the user's oldest sessions. The default
+	LimitEndOldest LimitPolicy = "end_oldest" // Create ends the user's oldest sessions. The default; ErrSessionLimit if newer ones begin meanwhile
 	LimitRefuse    LimitPolicy = "refuse"     // Create gives ErrSessionLimit
 )
 

@@ -16,7 +16,7 @@ const (
 	DeviceFull DevicePolicy = "full"
 	// DeviceCoarse keeps the user agent, and of an address the network: /24 of IPv4, /48 of IPv6.
 	DeviceCoarse DevicePolicy = "coarse"
-	// DeviceNone keeps nothing, whatever the options of a call say.
+	// DeviceNone keeps nothing, whatever the options of a call say, and shows nothing of what was kept before.
 	DeviceNone DevicePolicy = "none"
 )
 
@@ -56,6 +56,14 @@ func (c Config) device(d Device) Device {
 		kept.Address = network.String()
 	}
 	return kept
+}
+
+// shown returns what the policy lets be shown of a device that was kept, perhaps under another policy.
+func (c Config) shown(d Device) Device {
+	if _, err := netip.ParsePrefix(d.Address); err == nil && c.Devices != DeviceNone {
+		return d // was made coarse before
+	}
+	return c.device(d)
 }
 
 // printable returns s as UTF-8 without control characters, cut to limit bytes: it comes from anybody, and ends up in lists and

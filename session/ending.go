@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -64,14 +63,15 @@ type Theft struct {
 	Presenter     Device        `json:"presenter"` // of the request that gave the theft away; it may be the owner's
 }
 
-func (e Ended) ending() Ending {
+func (e Ended) ending(cfg Config) Ending {
 	ending := Ending{
 		Handle: e.Handle, UserID: e.UserID, Reason: e.Reason, EndedAt: e.EndedAt, CreatedAt: e.CreatedAt,
-		RefreshedAt: e.refreshedAt(), Device: e.Device, Label: e.Label,
+		RefreshedAt: e.refreshedAt(), Device: cfg.shown(e.Device), Label: e.Label,
 	}
 	if e.Reason == ReasonTheft && len(e.Detail) > 0 {
 		var theft Theft
 		if json.Unmarshal(e.Detail, &theft) == nil {
+			theft.Device, theft.Presenter = cfg.shown(theft.Device), cfg.shown(theft.Presenter)
 			ending.Theft = &theft
 		}
 	}
@@ -95,7 +95,7 @@ func (m *Manager) Endings(ctx context.Context, userID string, page EndingsPage) 
 	}
 	endings := make([]Ending, len(ended))
 	for i, e := range ended {
-		endings[i] = e.ending()
+		endings[i] = e.ending(m.cfg)
 	}
 	return endings, nil
 }
@@ -103,16 +103,24 @@ func (m *Manager) Endings(ctx context.Context, userID string, page EndingsPage) 
 // gone is the answer to somebody whose session the store does not know as live: an EndedError with the reason where there
 // is a record of it. A session that has only expired is ended for good.
 func (m *Manager) gone(ctx context.Context, h Handle) error {
-	for range 2 {
-		switch ended, err := m.store.Ending(ctx, h); {
-		case err == nil:
-			return &EndedError{Handle: h, Reason: ended.Reason}
-		case !errors.Is(err, ErrNotFound):
-			return &EndedError{Handle: h}
-		}
-		if _, err := m.endExpired(ctx, h, 1); err != nil {
-			break
-		}
+	if h.IsZero() {
+		return &EndedError{} // the zero handle stands for any session in EndExpired
 	}
-	return &EndedError{Handle: h}
+	id, err := m.newVersion()
+	if err != nil {
+		return &EndedError{Handle: h}
+	}
+	expired, lost := m.store.EndExpired(ctx, h, m.cfg.AbsoluteLifetime, id, 1)
+	if lost == nil && len(expired) > 0 {
+		m.emitEnded(expired)
+		return &EndedError{Handle: h, Reason: expired[0].Reason}
+	}
+	ended, err := m.store.Ending(ctx, h)
+	if err != nil {
+		return &EndedError{Handle: h}
+	}
+	if lost != nil && ended.ID == id { // it was this call nevertheless
+		m.emitEnded([]Ended{ended})
+	}
+	return &EndedError{Handle: h, Reason: ended.Reason}
 }

@@ -13,7 +13,7 @@ type EventKind string
 // The kinds of events.
 const (
 	EventCreated         EventKind = "created"
-	EventRefreshed       EventKind = "refreshed"       // tokens were handed out
+	EventRefreshed       EventKind = "refreshed"       // a refresh token was handed out, or confirmed by presenting it
 	EventConfirmed       EventKind = "confirmed"       // the client was found to hold its newest refresh token
 	EventReauthenticated EventKind = "reauthenticated" // the user proved again who they are
 	EventEnded           EventKind = "ended"           // for every reason but a theft of this session's token
@@ -23,7 +23,8 @@ const (
 	EventFeedFresh       EventKind = "feed_fresh"      // they are read again
 )
 
-// Event is an entry of an audit trail. What does not belong to its kind is zero. It never holds a token.
+// Event is an entry of an audit trail. What does not belong to its kind is zero. It never holds a token. There is one for each
+// session that ends, but where RevokeAll or Cleanup lose the store's answer to a batch: then only Manager.Endings tells.
 type Event struct {
 	Kind    EventKind
 	At      time.Time // by this process's clock
@@ -62,7 +63,12 @@ func (e *events) emit(event Event) {
 	event.At = e.clock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.waiting) >= maxEvents {
+	limit := maxEvents
+	switch event.Kind {
+	case EventCreated, EventRefreshed, EventConfirmed: // that clients can bring about as often as they like
+		limit = maxEvents * 3 / 4
+	}
+	if len(e.waiting) >= limit {
 		e.dropped++
 		e.lost++
 		return

@@ -22,7 +22,7 @@ const feedOverlap = 30 * time.Second
 const maxStatement = feedOverlap / 2
 
 // feedPage is how many entries are read at once.
-const feedPage = 10_000
+const feedPage = 5000
 
 // feed is what a process knows of the revocations that concern tokens which have not expired. It is read by each
 // verification, and written by poll.
@@ -39,7 +39,7 @@ type feed struct {
 	turn  chan struct{} // holds one token while a reading is under way
 	last  atomic.Pointer[reading]
 	stale atomic.Bool
-	swept time.Time // guarded by turn
+	swept time.Time // by the store's clock; guarded by turn
 }
 
 // reading is a successful reading of the feed.
@@ -73,10 +73,14 @@ func openFeed(ctx context.Context, store Store, cfg Config, events *events) (*fe
 func (f *feed) relevant() time.Duration { return f.cfg.tokenLives(PurposeAccess) }
 
 // check refuses what was revoked: an EndedError where the session is known to have ended, and ErrTryRefresh where the token
-// is older than a revocation of many, which the session may have come after.
+// is older than a revocation of many, which the session may have come after; or so old that nobody remembers what became of its
+// session, since access tokens lived longer when it was minted.
 func (f *feed) check(h Handle, userID string, minted time.Time) error {
 	if reason, ended := f.sessions.Lookup(denylist.Key(h)); ended {
 		return &EndedError{Handle: h, Reason: reasons[reason]}
+	}
+	if !minted.IsZero() && f.storeLatest().Sub(minted) > f.relevant() {
+		return ErrTryRefresh
 	}
 	at := uint64(max(minted.UnixMilli(), 0))
 	if at < f.everybody.Load() {
@@ -114,20 +118,20 @@ func (f *feed) fresh(now time.Time) bool {
 // since, less one in a thousand should it run fast.
 func (f *feed) storeNow() time.Time {
 	last := f.last.Load()
-	since := f.cfg.Clock().Sub(last.ended)
-	return last.now.Add(since - since/1000)
+	return notAfter(last.now, f.cfg.Clock().Sub(last.ended))
 }
 
-// storeLatest is the store's clock, or a little after.
+// notAfter is a moment that another clock has not passed when this process's has gone on for a while since a reading.
+func notAfter(read time.Time, since time.Duration) time.Time { return read.Add(since - since/1000) }
+
+// storeLatest is the store's clock, or a little after: by as long as the last reading took.
 func (f *feed) storeLatest() time.Time {
 	last := f.last.Load()
-	since := f.cfg.Clock().Sub(last.begun)
-	return last.now.Add(since + since/1000)
+	return last.now.Add(f.cfg.Clock().Sub(last.begun))
 }
 
-// poll reads what was revoked since the last reading. Of several callers one reads for all who wait.
+// poll reads what was revoked since the last reading. One caller reads at a time.
 func (f *feed) poll(ctx context.Context) error {
-	came := f.cfg.Clock()
 	select {
 	case f.turn <- struct{}{}:
 		defer func() { <-f.turn }()
@@ -135,8 +139,9 @@ func (f *feed) poll(ctx context.Context) error {
 		return fmt.Errorf("read revocations: %w: %w", ErrUnavailable, ctx.Err())
 	}
 	begun := f.cfg.Clock()
-	if last := f.last.Load(); last != nil && last.begun.After(came) {
-		return nil
+	var before time.Time
+	if last := f.last.Load(); last != nil {
+		before = last.begun
 	}
 	entries, err := f.read(ctx, begun)
 	if f.cfg.OnFeedPoll != nil {
@@ -147,7 +152,7 @@ func (f *feed) poll(ctx context.Context) error {
 	}
 	if f.stale.CompareAndSwap(true, false) {
 		f.cfg.Logger.Info("the feed of revocations is read again")
-		f.events.emit(Event{Kind: EventFeedFresh})
+		f.events.emit(Event{Kind: EventFeedFresh, FeedAge: begun.Sub(before)})
 	}
 	return nil
 }
@@ -164,12 +169,11 @@ func (f *feed) read(ctx context.Context, begun time.Time) (total int, err error)
 		if err != nil {
 			return total, err
 		}
-		ended := f.cfg.Clock()
 		if next == nil {
-			next = &reading{begun: begun, ended: ended, now: now}
+			next = &reading{begun: begun, ended: f.cfg.Clock(), now: now}
 		}
 		for _, e := range entries {
-			f.note(e, ended.Add(e.At.Sub(now)))
+			f.note(e)
 		}
 		if total += len(entries); len(entries) < limit {
 			break
@@ -181,10 +185,10 @@ func (f *feed) read(ctx context.Context, begun time.Time) (total int, err error)
 		}
 	}
 	f.last.Store(next)
-	if begun.Sub(f.swept) >= f.relevant()/8 {
-		f.sessions.Sweep(begun)
-		f.users.Sweep(begun)
-		f.swept = begun
+	if next.now.Sub(f.swept) >= f.relevant()/8 {
+		f.sessions.Sweep(next.now)
+		f.users.Sweep(next.now)
+		f.swept = next.now
 	}
 	return total, nil
 }
@@ -208,9 +212,9 @@ func (f *feed) page(ctx context.Context, since time.Time, limit int) ([]Revocati
 	return entries, now, nil
 }
 
-// note takes an entry into memory, given its time by this process's clock.
-func (f *feed) note(r Revocation, at time.Time) {
-	until := at.Add(f.relevant())
+// note takes an entry into memory.
+func (f *feed) note(r Revocation) {
+	until := r.At.Add(f.relevant())
 	before := uint64(max(r.At.UnixMilli()+1, 0)) // the next millisecond, since tokens have no more
 	switch {
 	case !r.Handle.IsZero():
@@ -225,10 +229,9 @@ func (f *feed) note(r Revocation, at time.Time) {
 	}
 }
 
-// noteNow takes an entry of this process's own into memory, ahead of the next reading.
-func (f *feed) noteNow(r Revocation) {
-	r.At = f.storeLatest()
-	f.note(r, f.cfg.Clock())
+// noteEnded takes a session that this process has ended into memory, ahead of the next reading.
+func (f *feed) noteEnded(h Handle, reason Reason) {
+	f.note(Revocation{Handle: h, At: f.storeLatest(), Reason: reason})
 }
 
 func (f *feed) known() int { return f.sessions.Len() + f.users.Len() }

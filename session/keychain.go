@@ -146,6 +146,12 @@ func (k *keychain) now() time.Time {
 	return ring.storeNow.Add(k.cfg.Clock().Sub(ring.loadedAt))
 }
 
+// storeNow is the store's clock, or a little before; see feed.storeNow.
+func (k *keychain) storeNow() time.Time {
+	ring := k.ring.Load()
+	return notAfter(ring.storeNow, k.cfg.Clock().Sub(ring.loadedAt))
+}
+
 // accessSigner returns the key that signs access tokens now.
 func (k *keychain) accessSigner() *accesstoken.Key {
 	return signerAt(k.ring.Load().accessSigners, k.now()).key

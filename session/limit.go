@@ -1,8 +1,11 @@
 package session
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // maxSessions is the largest limit of sessions per user: a list of them is one page.
@@ -10,64 +13,56 @@ const maxSessions = batch - 1
 
 // insertWithinLimit adds the row of a new session, and holds the user to Config.MaxSessions.
 //
-// The others are counted when the new one is there, so that of any number of logins at once the last one sees them all: when
-// all have returned, there are no more than allowed.
+// All are looked at when the new one is there, so that of any number of logins at once the last to look sees them all: when all
+// have returned there are no more than allowed. LimitEndOldest always leaves the newest; under LimitRefuse two that cross may
+// refuse each other.
 func (m *Manager) insertWithinLimit(ctx context.Context, row NewRow) error {
 	if m.cfg.MaxSessions > 0 && m.cfg.OnLimit == LimitRefuse {
-		others, err := m.others(ctx, row)
+		live, err := m.newestFirst(ctx, row.UserID)
 		if err != nil {
 			return err
 		}
-		if len(others) >= m.cfg.MaxSessions {
+		if len(live) >= m.cfg.MaxSessions {
 			return ErrSessionLimit // without a trace
 		}
 	}
 	if err := m.insert(ctx, row); err != nil || m.cfg.MaxSessions == 0 {
 		return err
 	}
-	others, err := m.others(ctx, row)
-	if err != nil {
+	live, err := m.newestFirst(ctx, row.UserID)
+	if err != nil || len(live) <= m.cfg.MaxSessions {
 		return err
 	}
-	if len(others) < m.cfg.MaxSessions {
-		return nil
-	}
-	surplus := others[m.cfg.MaxSessions-1:] // newest first
+	surplus := live[m.cfg.MaxSessions:]
 	if m.cfg.OnLimit == LimitRefuse {
 		surplus = []Row{{Handle: row.Handle, UserID: row.UserID, Device: row.Device}}
 	}
-	for _, old := range surplus {
+	for _, one := range surplus {
 		end, err := m.end(RevokeOptions{Reason: ReasonLimit}, nil)
 		if err != nil {
 			return err
 		}
-		mine, err := m.endSession(ctx, old.Handle, end)
-		if err != nil {
+		event := Event{Kind: EventEnded, Handle: one.Handle, UserID: one.UserID, Device: one.Device}
+		if _, err := m.revoke(ctx, event, end); err != nil {
 			return fmt.Errorf("end a session too many: %w", err)
 		}
-		if mine {
-			m.events.emit(Event{Kind: EventEnded, Handle: old.Handle, UserID: old.UserID, Device: old.Device, Reason: ReasonLimit})
+		if one.Handle == row.Handle {
+			return ErrSessionLimit // newer ones have begun meanwhile
 		}
-	}
-	if m.cfg.OnLimit == LimitRefuse {
-		return ErrSessionLimit
 	}
 	return nil
 }
 
-// others lists the user's live sessions but this one, newest first. Of more than a page the oldest are left for the next login.
-func (m *Manager) others(ctx context.Context, row NewRow) ([]Row, error) {
+// newestFirst lists the user's live sessions by the store's clock. Of more than a page the oldest are left for the next login.
+func (m *Manager) newestFirst(ctx context.Context, userID string) ([]Row, error) {
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
-	rows, err := m.store.List(ctx, row.UserID, Page{Limit: batch})
+	rows, err := m.store.List(ctx, userID, Page{Limit: batch})
 	if err != nil {
 		return nil, fmt.Errorf("count the user's sessions: %w", err)
 	}
-	others := rows[:0]
-	for _, r := range rows {
-		if r.Handle != row.Handle {
-			others = append(others, r)
-		}
-	}
-	return others, nil
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), bytes.Compare(b.Handle[:], a.Handle[:]))
+	})
+	return rows, nil
 }

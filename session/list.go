@@ -22,7 +22,7 @@ type Info struct {
 
 func (r Row) refreshedAt() time.Time { return later(later(r.CurrentAt, r.RotatedAt), r.HandedAt) }
 
-func (r Row) info(ctx context.Context) Info {
+func (r Row) info(ctx context.Context, cfg Config) Info {
 	own, ok := FromContext(ctx)
 	return Info{
 		Handle:      r.Handle,
@@ -32,7 +32,7 @@ func (r Row) info(ctx context.Context) Info {
 		RefreshedAt: r.refreshedAt(),
 		AuthAt:      r.AuthAt,
 		ExpiresAt:   r.ExpiresAt,
-		Device:      r.Device,
+		Device:      cfg.shown(r.Device),
 		Label:       r.Label,
 	}
 }
@@ -64,7 +64,7 @@ func (m *Manager) Sessions(ctx context.Context, userID string, page Page) ([]Inf
 	}
 	infos := make([]Info, len(rows))
 	for i, row := range rows {
-		infos[i] = row.info(ctx)
+		infos[i] = row.info(ctx, m.cfg)
 	}
 	return infos, nil
 }
@@ -80,5 +80,5 @@ func (m *Manager) Lookup(ctx context.Context, h Handle) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("look up session: %w", err)
 	}
-	return row.info(ctx), nil
+	return row.info(ctx, m.cfg), nil
 }

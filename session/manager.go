@@ -148,18 +148,18 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 
 // laterExtra is what a later token of the session may be longer by than its first, in bytes: the unc claim, a fraction in
 // exp, an anti-CSRF token, should that be switched on, and the store's time, should that not be known at first.
-const laterExtra = 20 + 43 + len(`,"sat":1760000000000`)
+const laterExtra = 20 + 43 + 27
 
 // storeTime is a moment by the store's clock that is not after now; zero: that clock is not known.
 func (m *Manager) storeTime() time.Time {
-	switch {
-	case m.feed != nil:
-		return m.feed.storeNow()
-	case m.cfg.KeySource != nil:
-		return time.Time{}
-	default:
-		return m.keys.now()
+	var now time.Time
+	if m.feed != nil {
+		now = m.feed.storeNow()
 	}
+	if m.cfg.KeySource == nil { // else the keys' clock is not the store's
+		now = later(now, m.keys.storeNow())
+	}
+	return now
 }
 
 // fits refuses a payload with which a later token of the session would be too long.

@@ -12,11 +12,11 @@ import (
 
 // PayloadOptions are the options of SetPayload.
 type PayloadOptions struct {
-	// MaxAccessToken is as in CreateOptions; zero: 3800, which fits into a cookie.
+	// MaxAccessToken is as in CreateOptions; zero: 3600, which fits into a cookie.
 	MaxAccessToken int
 }
 
-const cookieAccessToken = 3800
+const cookieAccessToken = 3600
 
 // SetPayload replaces the payload of a session's access tokens, from the next refresh on; those that are out keep theirs. v is
 // as in CreateOptions.Payload.
@@ -65,8 +65,8 @@ func (m *Manager) payloadFits(row Row, payload json.RawMessage, limit int) error
 	return fits(tokens.AccessToken, min(limit, accesstoken.MaxLen))
 }
 
-// SetLabel replaces a session's label; see CreateOptions.Label. The errors match ErrUnauthorised, ErrInvalidLabel or
-// ErrUnavailable.
+// SetLabel replaces a session's label; see CreateOptions.Label. Of a handle that comes from a user Lookup tells whose it is. The
+// errors match ErrUnauthorised, ErrInvalidLabel or ErrUnavailable.
 func (m *Manager) SetLabel(ctx context.Context, h Handle, label string) error {
 	if !validLabel(label) {
 		return ErrInvalidLabel

@@ -56,12 +56,18 @@ func (m *Manager) reauthenticate(ctx context.Context, s *Session, device Device,
 		return nil, 0, m.gone(ctx, h)
 	case err != nil:
 		return nil, 0, fmt.Errorf("reauthenticate: %w", err)
+	case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
+		return nil, 0, m.outlived(ctx, row)
 	case sent != nil && row.Pending == sent.refresh.Mark():
 		return sent, 0, nil
 	case !row.Pending.IsZero() && same(s.mark, row.Pending):
 		// The client holds it: it is not to be replaced, but confirmed.
-		if _, err := m.store.Confirm(ctx, h, row.Pending, nil, renewal); err != nil && !errors.Is(err, ErrUnavailable) {
+		confirmed, err := m.store.Confirm(ctx, h, row.Pending, nil, renewal)
+		if err != nil && !errors.Is(err, ErrUnavailable) {
 			return nil, 0, fmt.Errorf("reauthenticate: %w", err)
+		}
+		if confirmed {
+			m.events.emit(Event{Kind: EventConfirmed, Handle: h, UserID: row.UserID, Device: device})
 		}
 		return nil, 0, nil
 	case !same(s.mark, row.Current):

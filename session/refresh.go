@@ -82,7 +82,9 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 			if decided.confirm {
 				m.events.emit(Event{Kind: EventConfirmed, Handle: row.Handle, UserID: row.UserID, Device: device})
 			}
-			m.events.emit(Event{Kind: EventRefreshed, Handle: row.Handle, UserID: row.UserID, Device: device})
+			if !g.kept || decided.confirm {
+				m.events.emit(Event{Kind: EventRefreshed, Handle: row.Handle, UserID: row.UserID, Device: device})
+			}
 			return m.issue(g)
 		}
 	}

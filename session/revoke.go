@@ -13,10 +13,7 @@ const batch = 1000
 
 // RevokeOptions are the options of the calls that end sessions.
 type RevokeOptions struct {
-	// Reason is kept, and told to the client that is refused; default ReasonRevoked.
-	Reason Reason
-	// UserID, if it is set, has Revoke end a session of that user only: a foreign one is none.
-	UserID string
+	Reason Reason // is kept, and told to the client that is refused; default ReasonRevoked
 }
 
 // end makes the record of an ending.
@@ -47,75 +44,108 @@ func (m *Manager) endingContext(ctx context.Context) (context.Context, context.C
 // access token that is out already is refused by this process at once and by others within Config.FeedInterval, or as
 // Config.Revocation says. Ending a session twice is no error.
 //
-// The errors match ErrInvalidReason or ErrUnavailable; after the latter the call is to be repeated.
+// The errors match ErrInvalidReason or ErrUnavailable; after the latter the call is to be repeated. For handles that come from a
+// user there is RevokeOwned.
 func (m *Manager) Revoke(ctx context.Context, h Handle, opts RevokeOptions) (bool, error) {
 	end, err := m.end(opts, nil)
 	if err != nil {
 		return false, fmt.Errorf("revoke session: %w", err)
 	}
-	event := Event{Kind: EventEnded, Handle: h, UserID: opts.UserID, Reason: end.Reason}
-	if opts.UserID != "" || m.cfg.OnEvent != nil {
-		bounded, cancel := m.storeContext(ctx)
-		row, _, err := m.store.Get(bounded, h)
-		cancel()
-		switch {
-		case errors.Is(err, ErrNotFound):
-			if opts.UserID != "" && !m.endedOf(ctx, h, opts.UserID) {
-				return false, nil
-			}
-			// It has ended, but End is called all the same; see its contract.
-		case err != nil:
+	event := Event{Kind: EventEnded, Handle: h}
+	if m.cfg.OnEvent != nil {
+		row, err := m.lookUp(ctx, h)
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, fmt.Errorf("revoke session: %w", err)
-		case opts.UserID != "" && opts.UserID != row.UserID:
-			return false, nil
 		}
 		event.UserID, event.Device = row.UserID, row.Device
 	}
-	ended, err := m.endSession(ctx, h, end)
+	return m.revoke(ctx, event, end)
+}
+
+// RevokeOwned is Revoke for a handle that comes from a user, such as that of a device in their list: it ends a session of that
+// user only. To somebody else's it does nothing, as to none. The errors match ErrInvalidUserID, too.
+func (m *Manager) RevokeOwned(ctx context.Context, userID string, h Handle, opts RevokeOptions) (bool, error) {
+	if !validUserID(userID) {
+		return false, ErrInvalidUserID
+	}
+	end, err := m.end(opts, nil)
 	if err != nil {
 		return false, fmt.Errorf("revoke session: %w", err)
 	}
-	if ended {
+	row, err := m.lookUp(ctx, h)
+	if errors.Is(err, ErrNotFound) {
+		// It may have ended. Revoke is to be repeated after a lost answer, and this with it.
+		var ended Ended
+		bounded, cancel := m.storeContext(ctx)
+		defer cancel()
+		ended, err = m.store.Ending(bounded, h)
+		row = ended.Row
+	}
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && row.UserID != userID:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("revoke session: %w", err)
+	}
+	return m.revoke(ctx, Event{Kind: EventEnded, Handle: h, UserID: userID, Device: row.Device}, end)
+}
+
+// lookUp returns a live session. ErrNotFound: there is none.
+func (m *Manager) lookUp(ctx context.Context, h Handle) (Row, error) {
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	row, _, err := m.store.Get(ctx, h)
+	return row, err
+}
+
+// revoke ends the session of an event, and tells that.
+func (m *Manager) revoke(ctx context.Context, event Event, end End) (bool, error) {
+	ended, err := m.endSession(ctx, event.Handle, end)
+	if err != nil {
+		return false, fmt.Errorf("revoke session: %w", err)
+	}
+	if event.Reason = end.Reason; ended {
 		m.events.emit(event)
 	}
 	return ended, nil
 }
 
-// endedOf reports whether there is a record of a session of this user that has ended.
-func (m *Manager) endedOf(ctx context.Context, h Handle, userID string) bool {
-	ctx, cancel := m.storeContext(ctx)
-	defer cancel()
-	ended, err := m.store.Ending(ctx, h)
-	return err == nil && ended.UserID == userID
-}
-
 // endSession ends one session and reports whether this call did. A lost answer is asked for again, once.
 func (m *Manager) endSession(ctx context.Context, h Handle, end End) (bool, error) {
-	ctx, cancel := m.endingContext(ctx)
-	defer cancel()
-	mine, err := m.store.End(ctx, h, end)
+	mine, err := m.tryEnd(ctx, h, end)
 	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
-		if mine, err = m.store.End(ctx, h, end); err == nil && !mine {
-			// Whose ending it is, is no reason to fail: it has ended.
-			ended, findErr := m.store.Ending(ctx, h)
-			mine = findErr == nil && ended.ID == end.ID
+		if mine, err = m.tryEnd(ctx, h, end); err == nil && !mine {
+			mine = m.endedBy(ctx, h, end.ID)
 		}
 	}
 	if err == nil && mine && m.feed != nil {
-		m.feed.noteNow(Revocation{Handle: h, Reason: end.Reason})
+		m.feed.noteEnded(h, end.Reason)
 	}
 	return mine, err
 }
 
-// RevokeUser ends all sessions of a user and returns how many there were; see Revoke.
-//
-// It works in batches, each of which Config.StoreTimeout bounds. Of a user with more than 1000 sessions the other processes
-// learn when it is done. A session that such a user begins meanwhile may be asked to refresh.
+// tryEnd is one attempt, with a time of its own: an answer that is lost most often takes all of it.
+func (m *Manager) tryEnd(ctx context.Context, h Handle, end End) (bool, error) {
+	ctx, cancel := m.endingContext(ctx)
+	defer cancel()
+	return m.store.End(ctx, h, end)
+}
+
+// endedBy reports whether a session was ended by the call that drew the id. In doubt it was: better told twice than never.
+func (m *Manager) endedBy(ctx context.Context, h Handle, id Version) bool {
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	ended, err := m.store.Ending(ctx, h)
+	return err == nil && ended.ID == id || err != nil && !errors.Is(err, ErrNotFound)
+}
+
+// RevokeUser ends all sessions of a user and returns how many there were; see Revoke. It works in batches of 1000, each of which
+// Config.StoreTimeout bounds. The errors match ErrInvalidUserID, too.
 func (m *Manager) RevokeUser(ctx context.Context, userID string, opts RevokeOptions) (int, error) {
 	return m.RevokeOthers(ctx, userID, Handle{}, opts)
 }
 
-// RevokeOthers is RevokeUser for all sessions but one.
+// RevokeOthers is RevokeUser for all sessions but one; none is kept for the zero Handle.
 func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, opts RevokeOptions) (int, error) {
 	if !validUserID(userID) {
 		return 0, ErrInvalidUserID
@@ -125,45 +155,40 @@ func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, 
 		return 0, fmt.Errorf("revoke sessions: %w", err)
 	}
 	total, err := m.endUser(ctx, userID, keep, end)
+	if err == nil && total == 0 && keep.IsZero() {
+		// It may be the repetition of a call whose answer was lost: then all that it ended is revoked as of now.
+		err = m.publish(ctx, Revocation{UserID: userID, Reason: end.Reason})
+	}
 	if err != nil {
 		return total, fmt.Errorf("revoke sessions: %w", err)
 	}
 	return total, nil
 }
 
-// endUser ends sessions of a user. The first batch becomes part of the feed one by one, which serves all but a few users
-// with a single statement; of the others the feed gets one entry at the end, when no token can be minted any more that it
-// would miss.
+// endUser ends sessions of a user, in batches. Each session becomes an entry of the feed. After a lost answer the batch is asked for
+// once more, and what the first attempt has ended is found by its id.
 func (m *Manager) endUser(ctx context.Context, userID string, keep Handle, end End) (total int, err error) {
-	for n := batch; n == batch; end.Fed = false {
-		bounded, cancel := m.endingContext(ctx)
-		n, err = m.store.EndUser(bounded, userID, keep, end, batch)
-		cancel()
+	lost := false
+	for n := batch; n == batch; total += n {
+		n, err = m.tryEndUser(ctx, userID, keep, end)
+		if errors.Is(err, ErrUnavailable) && ctx.Err() == nil && !lost {
+			lost = true
+			n, err = m.tryEndUser(ctx, userID, keep, end)
+		}
 		if err != nil {
 			break
 		}
-		total += n
 	}
-	if total > 0 {
-		m.tellEnded(ctx, userID, end, total)
-	}
-	if err != nil || m.feed == nil {
-		return total, err
-	}
-	all := Revocation{UserID: userID, Reason: end.Reason}
-	// Where nothing was left to end it may be the repetition of a call whose answer was lost.
-	if total >= batch || total == 0 && keep.IsZero() {
-		if err := m.publish(ctx, all); err != nil {
-			return total, err
-		}
-	}
-	switch {
-	case keep.IsZero():
-		m.feed.noteNow(all) // until the next reading, which knows the sessions
-	case total > 0:
-		err = m.feed.poll(ctx) // this process does not know which ones it has ended
+	if lost || total > 0 && (m.feed != nil || m.cfg.OnEvent != nil) {
+		total = m.tellEnded(ctx, userID, end, total)
 	}
 	return total, err
+}
+
+func (m *Manager) tryEndUser(ctx context.Context, userID string, keep Handle, end End) (int, error) {
+	ctx, cancel := m.endingContext(ctx)
+	defer cancel()
+	return m.store.EndUser(ctx, userID, keep, end, batch)
 }
 
 // RevokeAll ends everybody's sessions that were created before now, and returns how many there were. For a large deployment it
@@ -186,10 +211,9 @@ func (m *Manager) RevokeAll(ctx context.Context, opts RevokeOptions) (total int,
 		total += len(ended)
 		m.emitEnded(ended)
 	}
-	if err == nil && m.feed != nil {
-		all := Revocation{Reason: end.Reason}
-		if err = m.publish(ctx, all); err == nil {
-			m.feed.noteNow(all)
+	if err == nil {
+		if err = m.publish(ctx, Revocation{Reason: end.Reason}); err == nil && m.feed != nil {
+			_ = m.feed.poll(ctx) // for this process; if it fails, Run's next reading makes up for it
 		}
 	}
 	if err != nil {
@@ -206,39 +230,63 @@ func (m *Manager) storeNow(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
-// publish adds an entry to the feed. To do so twice does no harm.
+// publish adds an entry to the feed, whatever the mode of this process is, if the store keeps one. To do so twice does no harm.
 func (m *Manager) publish(ctx context.Context, r Revocation) error {
-	ctx, cancel := m.endingContext(ctx)
-	defer cancel()
-	err := m.store.Publish(ctx, r)
+	err := m.tryPublish(ctx, r)
 	if errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
-		err = m.store.Publish(ctx, r)
+		err = m.tryPublish(ctx, r)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
 	}
 	return err
 }
 
-// tellEnded emits an event for each session of a user that an ending has ended.
-func (m *Manager) tellEnded(ctx context.Context, userID string, end End, total int) {
-	if m.cfg.OnEvent == nil {
-		return
-	}
-	for page := (EndingsPage{Limit: batch}); total > 0; {
-		bounded, cancel := m.storeContext(ctx)
-		ended, err := m.store.Endings(bounded, userID, page)
-		cancel()
-		if err != nil || len(ended) == 0 {
-			m.cfg.Logger.WarnContext(ctx, "events of ended sessions are missing", "sessions", total, "error", err)
-			return
+func (m *Manager) tryPublish(ctx context.Context, r Revocation) error {
+	ctx, cancel := m.endingContext(ctx)
+	defer cancel()
+	return m.store.Publish(ctx, r)
+}
+
+// tellEnded looks up which sessions of a user an ending has ended, for this process's memory and for the events, and returns how
+// many, or the number that is known. If it fails the next reading of the feed makes up for the former.
+func (m *Manager) tellEnded(ctx context.Context, userID string, end End, known int) int {
+	found := 0
+	for page, ours := (EndingsPage{Limit: batch}), true; ours; {
+		ended, err := m.endingsTwice(ctx, userID, page)
+		if err != nil {
+			m.cfg.Logger.WarnContext(ctx, "which sessions were revoked could not be looked up: their events are missing", "error", err)
+			break
 		}
+		ours = false
 		for _, e := range ended {
-			if e.ID == end.ID {
-				m.emitEnded([]Ended{e})
-				total--
+			page.EndedAt, page.Handle = e.EndedAt, e.Handle
+			if e.ID != end.ID {
+				continue
 			}
+			ours = true
+			found++
+			if m.feed != nil {
+				m.feed.noteEnded(e.Handle, e.Reason)
+			}
+			m.emitEnded([]Ended{e})
 		}
-		last := ended[len(ended)-1]
-		page.EndedAt, page.Handle = last.EndedAt, last.Handle
+		ours = ours && len(ended) == page.Limit
 	}
+	return max(found, known)
+}
+
+// endingsTwice reads a page, and once more if the answer is lost.
+func (m *Manager) endingsTwice(ctx context.Context, userID string, page EndingsPage) (ended []Ended, err error) {
+	for range 2 {
+		bounded, cancel := m.storeContext(ctx)
+		ended, err = m.store.Endings(bounded, userID, page)
+		cancel()
+		if !errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+			break
+		}
+	}
+	return ended, err
 }
 
 func (m *Manager) emitEnded(ended []Ended) {

@@ -36,7 +36,7 @@ func (m *Manager) theft(ctx context.Context, p presented, kind TheftKind) error 
 		if err != nil {
 			return fmt.Errorf("end stolen session: %w", err)
 		}
-		if !mine {
+		if !mine && !m.collateral(ctx, p.row.Handle) {
 			return theft // whoever ended it tells
 		}
 	}
@@ -45,6 +45,14 @@ func (m *Manager) theft(ctx context.Context, p presented, kind TheftKind) error 
 		m.cfg.OnTheft(ctx, theft)
 	}
 	return theft
+}
+
+// collateral reports whether a session was ended because of another one's theft, whose finder knows nothing of this one's.
+func (m *Manager) collateral(ctx context.Context, h Handle) bool {
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	ended, err := m.store.Ending(ctx, h)
+	return err == nil && ended.Reason == ReasonTheft && len(ended.Detail) == 0
 }
 
 // since is how long before now a moment was; zero for none.
@@ -62,8 +70,12 @@ func (m *Manager) outlived(ctx context.Context, row Row) error {
 		return &EndedError{Handle: row.Handle, Reason: ReasonAbsolute}
 	}
 	// If it cannot be ended, the next refresh finds the same.
-	if mine, err := m.endSession(ctx, row.Handle, end); err == nil && mine {
+	mine, err := m.endSession(ctx, row.Handle, end)
+	switch {
+	case mine:
 		m.events.emit(Event{Kind: EventEnded, Handle: row.Handle, UserID: row.UserID, Device: row.Device, Reason: ReasonAbsolute})
+	case err == nil:
+		return m.gone(ctx, row.Handle) // for another reason
 	}
 	return &EndedError{Handle: row.Handle, Reason: ReasonAbsolute}
 }

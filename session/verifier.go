@@ -199,5 +199,12 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 	if err != nil {
 		return nil, ErrTryRefresh
 	}
-	return newSession(nil, claims, v.cfg.AntiCSRF, opts)
+	s, err := newSession(nil, claims, v.cfg.AntiCSRF, opts)
+	if err == nil {
+		err = s.authenticatedWithin(opts.MaxAuthAge, now)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

@@ -46,8 +46,8 @@ func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOpt
 	if err := m.revoked(ctx, s, claims.StoreTime, now); err != nil {
 		return nil, err
 	}
-	if opts.MaxAuthAge != 0 && now.Sub(s.authAt) > opts.MaxAuthAge {
-		return nil, ErrReauthenticate
+	if err := s.authenticatedWithin(opts.MaxAuthAge, now); err != nil {
+		return nil, err
 	}
 	if !claims.Unconfirmed {
 		return s, nil
@@ -90,6 +90,14 @@ func (m *Manager) revoked(ctx context.Context, s *Session, minted, now time.Time
 		if err != nil {
 			return fmt.Errorf("verify access token: %w", err)
 		}
+	}
+	return nil
+}
+
+// authenticatedWithin refuses a session whose user proved who they are longer ago; zero: any time will do.
+func (s *Session) authenticatedWithin(age time.Duration, now time.Time) error {
+	if age != 0 && now.Sub(s.authAt) > age {
+		return ErrReauthenticate
 	}
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/watchword-dev/watchword/session"
 )
 
-// The feed has two halves: sessions that End has ended, by fed_at, and the table of revocations. Both bear the clock at the
-// beginning of the statement that made the entry, which is to be seen only when that has ended, after it may have waited for
-// a lock or for a replica. Whoever reads the feed has to allow for that.
+// The feed has two halves: the ended sessions that have a fed_at, and the table of revocations. An entry bears the clock at the
+// beginning of the statement that made it. It is to be seen only when that has ended, which may have waited for a lock or for
+// a replica. Whoever reads the feed has to allow for that.
 
 // Publish implements session.FeedStore.
 func (s *Store) Publish(ctx context.Context, r session.Revocation) error {

@@ -89,9 +89,7 @@ func (a *api) end(w http.ResponseWriter, r *http.Request) {
 	if own {
 		_, err = s.Revoke(r.Context(), session.RevokeOptions{})
 	} else {
-		ended, err = a.manager.Revoke(r.Context(), handle, session.RevokeOptions{
-			Reason: session.ReasonRevokedByUser, UserID: s.UserID(),
-		})
+		ended, err = a.manager.RevokeOwned(r.Context(), s.UserID(), handle, session.RevokeOptions{Reason: session.ReasonRevokedByUser})
 	}
 	switch {
 	case err != nil:
