@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -280,5 +281,49 @@ func TestOwnSessionIsMarked(t *testing.T) {
 		if one, err = w.Lookup(w.ctx, info.Handle); err != nil || one.Current {
 			t.Errorf("Lookup by nobody: Current is %v, %v", one.Current, err)
 		}
+	}
+}
+
+// TestDevicePolicyThatIsStricterNow: what was kept under another policy is not shown, in lists, records and thefts.
+func TestDevicePolicyThatIsStricterNow(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[session.DevicePolicy]session.Device{
+		session.DeviceCoarse: {UserAgent: ownersDevice.UserAgent, Address: "192.0.2.0/24"}, session.DeviceNone: {},
+	} {
+		inAudit(t, func(t *testing.T, a *audit) {
+			stolen, ended, lives := a.doom(), a.doom(), a.doom()
+			a.cfg.Devices = policy
+			for _, m := range []*session.Manager{a.process(), a.process()} {
+				a.told()
+				if infos, err := m.Sessions(a.ctx, "user", session.Page{}); err != nil || !slices.ContainsFunc(infos, func(i session.Info) bool { return i.Handle == lives.info.Handle && i.Device == want }) {
+					t.Errorf("%s: got the list %+v, %v, want the device %+v", policy, infos, err, want)
+				}
+				if info, err := m.Lookup(a.ctx, lives.info.Handle); err != nil || info.Device != want {
+					t.Errorf("%s: got %+v, %v, want the device %+v", policy, info, err, want)
+				}
+				if _, err := m.Revoke(a.ctx, ended.info.Handle, session.RevokeOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				_, _, err := m.Refresh(a.ctx, stolen.first.RefreshToken, session.RefreshOptions{Device: thiefsDevice})
+				var theft *session.TheftError
+				if errors.As(err, &theft) && theft.Device != want {
+					t.Errorf("%s: the theft shows %+v, want %+v", policy, theft.Device, want)
+				}
+				endings, err := m.Endings(a.ctx, "user", session.EndingsPage{})
+				if err != nil || len(endings) != 2 {
+					t.Fatalf("%s: got the records %+v, %v", policy, endings, err)
+				}
+				for _, e := range endings {
+					if e.Device != want || e.Theft != nil && e.Theft.Device != want {
+						t.Errorf("%s: got the record %+v with %+v, want the device %+v", policy, e, e.Theft, want)
+					}
+				}
+				for _, e := range a.told() {
+					if e.Kind == session.EventEnded && e.Device != want || e.Theft != nil && e.Theft.Device != want {
+						t.Errorf("%s: got the event %+v with %+v, want the device %+v", policy, e, e.Theft, want)
+					}
+				}
+			}
+		})
 	}
 }

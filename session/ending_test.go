@@ -807,6 +807,44 @@ func TestI7EndingIsToldOnceThoughAnAnswerIsLost(t *testing.T) {
 	}
 }
 
+// One lost answer of those that end a session is nobody's business but the Manager's.
+func TestI7RevocationTakesALostAnswer(t *testing.T) {
+	t.Parallel()
+	for call, revoke := range map[string]func(a *audit, d *doomed) error{
+		"End": func(a *audit, d *doomed) error {
+			_, err := a.Revoke(a.ctx, d.info.Handle, session.RevokeOptions{})
+			return err
+		},
+		"EndUser": func(a *audit, _ *doomed) error {
+			_, err := a.RevokeUser(a.ctx, "user", session.RevokeOptions{})
+			return err
+		},
+		"Publish": func(a *audit, _ *doomed) error { _, err := a.RevokeAll(a.ctx, session.RevokeOptions{}); return err },
+	} {
+		for _, after := range []bool{false, true} {
+			inAudit(t, func(t *testing.T, a *audit) {
+				d := a.doom()
+				a.store.setFault(cutOnce(call, after))
+				if err := revoke(a, d); err != nil {
+					t.Errorf("%s, after=%v: got %v", call, after, err)
+				}
+				a.store.setFault(func(c string, _ bool) error {
+					if c == call {
+						return errCut
+					}
+					return nil
+				})
+				a.store.total()
+				err := revoke(a, a.doom())
+				a.refused(err, session.ErrUnavailable)
+				if calls := a.store.total(); calls[call] != 2 {
+					t.Errorf("store calls: got %v, want two attempts", calls)
+				}
+			})
+		}
+	}
+}
+
 // TestTheftTellsTheSameFactsEverywhere: the error, the record, the event and the hook agree on what is known of a theft.
 func TestTheftTellsTheSameFactsEverywhere(t *testing.T) {
 	t.Parallel()
@@ -968,6 +1006,58 @@ func TestTheftRevokesAllOfTheUser(t *testing.T) {
 			t.Errorf("another user's session: %v", err)
 		}
 	}, theftIs(session.TheftRevokeUser))
+}
+
+// TestTwoThefts of one user's sessions at once, where each ends all of the user: both are told, whichever comes first, and each session has
+// one record.
+func TestTwoTheftsOfAUserAtOnce(t *testing.T) {
+	t.Parallel()
+	runs := everyInterleaving(func(choices []int) (widths []int) {
+		inAudit(t, func(t *testing.T, a *audit) {
+			one, two := a.doom(), a.doom()
+			a.told()
+			g := &gates{waiting: map[string]chan struct{}{}}
+			a.store.Store = gatedRest{gatedStore{a.store.Store, g}}
+			operations := make([]operation, 2)
+			var errs [2]error
+			for i, d := range []*doomed{one, two} {
+				operations[i] = operation{fmt.Sprint(i), func(ctx context.Context) {
+					_, _, errs[i] = []*session.Manager{a.Manager, a.other}[i].Refresh(ctx, d.first.RefreshToken, session.RefreshOptions{Device: thiefsDevice})
+				}}
+			}
+			widths = g.interleave(a.ctx, choices, operations)
+			told := a.told()
+			for i, d := range []*doomed{one, two} {
+				if !isTheft(errs[i]) && endedFor(errs[i]) != session.ReasonTheft {
+					t.Errorf("order %v, session %d: got %v", choices, i, errs[i])
+				}
+				thefts, hooked := 0, 0
+				for _, e := range ofKind(told, session.EventTheft) {
+					if e.Handle == d.info.Handle {
+						thefts++
+					}
+				}
+				for _, theft := range a.thefts {
+					if theft.Handle == d.info.Handle {
+						hooked++
+					}
+				}
+				// Whoever was answered with a theft has found one, and somebody is told.
+				if want := isTheft(errs[i]); thefts > 1 || hooked != thefts || want != (thefts == 1) {
+					t.Errorf("order %v, session %d: answered with a theft: %v; %d events and %d calls of OnTheft", choices, i, want, thefts, hooked)
+				}
+				ended, err := a.store.Ending(a.ctx, d.info.Handle)
+				if err != nil || ended.Reason != session.ReasonTheft {
+					t.Errorf("order %v, session %d: got the record %+v, %v", choices, i, ended.Reason, err)
+				}
+			}
+			if len(a.thefts) == 0 {
+				t.Errorf("order %v: nobody was told", choices)
+			}
+		}, theftIs(session.TheftRevokeUser))
+		return widths
+	})
+	t.Logf("%d orders", runs)
 }
 
 // TestRepeatedRevocationReachesAllSessions: of a user with more sessions than one statement ends, the answer of any call is lost; when
@@ -1368,6 +1458,27 @@ func TestLoginAfterRevokeUserIsGood(t *testing.T) {
 			}
 		}, func(cfg *session.Config) { cfg.Revocation = mode })
 	}
+}
+
+// A reset of a password may come when nobody is logged in.
+func TestLoginAfterRevokeUserOfNobodyIsGood(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		a.readFeeds()
+		if n, err := a.RevokeUser(a.ctx, "user", session.RevokeOptions{Reason: session.ReasonPasswordChange}); err != nil || n != 0 {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		again := a.login()
+		for _, when := range []string{"at once", "when the feed has been read"} {
+			for i, m := range []*session.Manager{a.Manager, a.other} {
+				if _, err := m.Verify(a.ctx, again.AccessToken, session.VerifyOptions{}); err != nil {
+					t.Errorf("%s, process %d: the new session's token: %v", when, i, err)
+				}
+			}
+			a.clock.advance(time.Second)
+			a.readFeeds()
+		}
+	})
 }
 
 // An ending that is no longer kept has no reason any more, but it is one.

@@ -209,6 +209,56 @@ func TestEventHookThatNeverReturns(t *testing.T) {
 	})
 }
 
+// Whoever floods the hook with what any client can bring about does not keep an end from being told.
+func TestEventsOfEndsAreKeptInAFlood(t *testing.T) {
+	t.Parallel()
+	const ends = 900
+	var told []session.Event
+	hang := make(chan struct{})
+	inBubble(t, func(b *bubble) {
+		hang = make(chan struct{})
+		m := b.manager()
+		b.login(m, "user")
+		synctest.Wait() // the hook has been called, and hangs
+		var handles []session.Handle
+		for range ends {
+			h, _ := b.login(m, "user")
+			handles = append(handles, h)
+		}
+		for range 4000 {
+			b.login(m, "flood")
+		}
+		flooded := m.Health().EventsDropped
+		for _, h := range handles {
+			if _, err := m.Revoke(b.ctx, h, session.RevokeOptions{}); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		if dropped := m.Health().EventsDropped; flooded == 0 || dropped != flooded {
+			b.t.Errorf("%d events were dropped in the flood, and %d after it", flooded, dropped-flooded)
+		}
+		close(hang)
+		synctest.Wait()
+		if n := len(ofKind(told, session.EventEnded)); n != ends {
+			b.t.Errorf("%d ends were told, want %d", n, ends)
+		}
+		dropped := 0
+		for _, e := range told {
+			dropped += e.Dropped
+		}
+		if dropped != flooded {
+			b.t.Errorf("the events tell of %d that were dropped, want %d", dropped, flooded)
+		}
+	}, func(cfg *session.Config) {
+		cfg.OnEvent = func(e session.Event) {
+			if e.Kind == session.EventCreated {
+				<-hang
+			}
+			told = append(told, e)
+		}
+	})
+}
+
 // A hook that panics is told of the next event all the same, and the log says so.
 func TestEventHookThatPanics(t *testing.T) {
 	t.Parallel()
@@ -392,6 +442,7 @@ func TestNothingToldHoldsAToken(t *testing.T) {
 		var told []any
 		create := func(m *session.Manager, what string) (*session.Session, session.Tokens) {
 			t.Helper()
+			a.clock.advance(time.Millisecond) // the limit is told by it which one is the newest
 			s, tokens, err := m.Create(a.ctx, "user", session.CreateOptions{Device: ownersDevice, Label: "laptop", Payload: what})
 			if err != nil {
 				t.Fatal(err)

@@ -42,7 +42,7 @@ func (m *Manager) insertWithinLimit(ctx context.Context, row NewRow) error {
 		if err != nil {
 			return err
 		}
-		event := Event{Kind: EventEnded, Handle: one.Handle, UserID: one.UserID, Device: one.Device}
+		event := Event{Kind: EventEnded, Handle: one.Handle, UserID: one.UserID, Device: m.cfg.shown(one.Device)}
 		if _, err := m.revoke(ctx, event, end); err != nil {
 			return fmt.Errorf("end a session too many: %w", err)
 		}

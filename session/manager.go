@@ -23,6 +23,7 @@ type Manager struct {
 	refreshes *coalescer
 	events    *events
 	feed      *feed // nil without RevocationFeed
+	doubts    doubts
 }
 
 // New makes a Manager over a store whose schema is in place, and makes the store's first signing keys if there are none.

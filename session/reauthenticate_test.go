@@ -2,12 +2,14 @@ package session_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +71,9 @@ func TestAuthTimeIsOfTheLastProof(t *testing.T) {
 				for i := range 3 {
 					a.clock.advance(session.DefaultAccessLifetime)
 					next := a.refresh(tokens.RefreshToken)
+					if next.RefreshToken == "" { // confirmed by presenting it
+						next.RefreshToken = tokens.RefreshToken
+					}
 					a.authIs(fmt.Sprint(what, ", refresh ", i+1), next.AccessToken, at)
 					s := a.sessionOf([]*session.Manager{a.Manager, a.other}[i%2], next.AccessToken)
 					if !s.AuthTime().Equal(at.Truncate(time.Second)) {
@@ -105,11 +110,13 @@ func TestAuthTimeIsOfTheLastProof(t *testing.T) {
 					t.Errorf("proof %d: got the payload %s, want %s", i+1, got, want)
 				}
 				a.authIs("proof", proved.AccessToken, proof)
-				renewed, ok := a.use(proved.AccessToken).Renewed()
-				if !ok {
-					t.Fatal("the first use of a proof was not renewed")
+				if i == 0 { // the second one is confirmed by a refresh
+					renewed, ok := a.use(proved.AccessToken).Renewed()
+					if !ok {
+						t.Fatal("the first use of a proof was not renewed")
+					}
+					a.authIs("its renewal", renewed.AccessToken, proof)
 				}
-				a.authIs("its renewal", renewed.AccessToken, proof)
 				tokens = proved
 				follow("after a proof", proof)
 			}
@@ -778,6 +785,66 @@ func TestProofGivesUp(t *testing.T) {
 			t.Errorf("store calls: got %v, want two attempts to write", calls)
 		}
 	})
+}
+
+// Without randomness there is no new token, rather than one that could be guessed.
+func TestProofNeedsRandomness(t *testing.T) {
+	t.Parallel()
+	var dry atomic.Bool
+	inAudit(t, func(t *testing.T, a *audit) {
+		login := a.clock.Now()
+		tokens := a.login()
+		a.clock.advance(time.Minute)
+		s := a.sessionOf(a.Manager, tokens.AccessToken)
+		a.told()
+		dry.Store(true)
+		proved, err := a.prove(a.Manager, s)
+		if err == nil || errors.Is(err, session.ErrUnauthorised) || proved != (session.Tokens{}) {
+			t.Errorf("got %v, and tokens: %v, want a failure", err, proved != (session.Tokens{}))
+		}
+		dry.Store(false)
+		if told := a.told(); len(told) != 0 {
+			t.Errorf("got the events %+v", told)
+		}
+		a.authIs("afterwards", a.refresh(tokens.RefreshToken).AccessToken, login)
+	}, func(cfg *session.Config) {
+		cfg.Random = source(func(b []byte) (int, error) {
+			if dry.Load() {
+				return 0, errors.New("the source is dry")
+			}
+			return rand.Read(b)
+		})
+	})
+}
+
+// source is a source of randomness.
+type source func([]byte) (int, error)
+
+func (s source) Read(b []byte) (int, error) { return s(b) }
+
+// A theft counts a proof as a generation like any other.
+func TestTheftAfterAProof(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		first := a.login()
+		a.clock.advance(time.Minute)
+		proved, err := a.prove(a.Manager, a.sessionOf(a.Manager, first.AccessToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.use(proved.AccessToken)
+		a.clock.advance(time.Minute)
+		next := a.refresh(proved.RefreshToken)
+		a.use(next.AccessToken)
+		a.clock.advance(time.Minute)
+		for token, want := range map[string]int{first.RefreshToken: 2, proved.RefreshToken: 1} {
+			var theft *session.TheftError
+			_, _, err := a.Refresh(a.ctx, token, session.RefreshOptions{})
+			if !errors.As(err, &theft) || theft.Generations != want {
+				t.Errorf("got %v, %+v, want a token of %d generations ago", err, theft, want)
+			}
+		}
+	}, theftIs(session.TheftReport))
 }
 
 func TestProofOfAnEndedSession(t *testing.T) {

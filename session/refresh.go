@@ -64,6 +64,7 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 		case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
 			return nil, Tokens{}, m.outlived(ctx, row)
 		}
+		row.Device = m.cfg.shown(row.Device)
 		p := presented{token: token, key: key, row: row, now: now, at: at, device: device}
 		decided := m.policy.decide(row, token.Mark(), now)
 		if decided.action == actTheft {

@@ -157,3 +157,40 @@ func passing(a *audit, m *session.Manager, all []session.Tokens) (n int) {
 	}
 	return n
 }
+
+// TestDoubtfulRevocationNamesTheUser, when it is repeated: nobody knows which sessions the first call has ended. It is done once,
+// and only then.
+func TestDoubtfulRevocationNamesTheUser(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		revoke := func(want int) {
+			t.Helper()
+			a.store.total()
+			if _, err := a.RevokeOthers(a.ctx, "user", session.Handle{1}, session.RevokeOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if got := a.store.total()["Publish"]; got != want {
+				t.Errorf("the user was published %d times, want %d", got, want)
+			}
+		}
+		revoke(0)
+		lost := a.login()
+		a.store.setFault(func(call string, after bool) error {
+			if call == "EndUser" && after {
+				return errCut
+			}
+			return nil
+		})
+		_, err := a.RevokeUser(a.ctx, "user", session.RevokeOptions{})
+		a.refused(err, session.ErrUnavailable)
+		a.store.setFault(nil)
+		a.login()
+		a.clock.advance(time.Minute) // so long that the entries of the first call are read no more
+		revoke(1)
+		revoke(0)
+		a.readFeeds()
+		if passing(a, a.other, []session.Tokens{lost}) != 0 {
+			t.Error("a token of a session that the first call has ended passes")
+		}
+	})
+}

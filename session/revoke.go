@@ -80,6 +80,7 @@ func (m *Manager) RevokeOwned(ctx context.Context, userID string, h Handle, opts
 		defer cancel()
 		ended, err = m.store.Ending(bounded, h)
 		row = ended.Row
+		row.Device = m.cfg.shown(row.Device)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound), err == nil && row.UserID != userID:
@@ -95,6 +96,7 @@ func (m *Manager) lookUp(ctx context.Context, h Handle) (Row, error) {
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
 	row, _, err := m.store.Get(ctx, h)
+	row.Device = m.cfg.shown(row.Device)
 	return row, err
 }
 
@@ -154,9 +156,9 @@ func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, 
 	if err != nil {
 		return 0, fmt.Errorf("revoke sessions: %w", err)
 	}
-	total, err := m.endUser(ctx, userID, keep, end)
-	if err == nil && total == 0 && keep.IsZero() {
-		// It may be the repetition of a call whose answer was lost: then all that it ended is revoked as of now.
+	total, lost, err := m.endUser(ctx, userID, keep, end)
+	if m.doubts.settle(userID, lost || errors.Is(err, ErrUnavailable), err == nil) {
+		// Nobody knows which sessions were ended by a batch without an answer, nor when: all of the user are revoked as of now.
 		err = m.publish(ctx, Revocation{UserID: userID, Reason: end.Reason})
 	}
 	if err != nil {
@@ -167,8 +169,7 @@ func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, 
 
 // endUser ends sessions of a user, in batches. Each session becomes an entry of the feed. After a lost answer the batch is asked for
 // once more, and what the first attempt has ended is found by its id.
-func (m *Manager) endUser(ctx context.Context, userID string, keep Handle, end End) (total int, err error) {
-	lost := false
+func (m *Manager) endUser(ctx context.Context, userID string, keep Handle, end End) (total int, lost bool, err error) {
 	for n := batch; n == batch; total += n {
 		n, err = m.tryEndUser(ctx, userID, keep, end)
 		if errors.Is(err, ErrUnavailable) && ctx.Err() == nil && !lost {
@@ -182,7 +183,7 @@ func (m *Manager) endUser(ctx context.Context, userID string, keep Handle, end E
 	if lost || total > 0 && (m.feed != nil || m.cfg.OnEvent != nil) {
 		total = m.tellEnded(ctx, userID, end, total)
 	}
-	return total, err
+	return total, lost, err
 }
 
 func (m *Manager) tryEndUser(ctx context.Context, userID string, keep Handle, end End) (int, error) {
@@ -291,6 +292,6 @@ func (m *Manager) endingsTwice(ctx context.Context, userID string, page EndingsP
 
 func (m *Manager) emitEnded(ended []Ended) {
 	for _, e := range ended {
-		m.events.emit(Event{Kind: EventEnded, Handle: e.Handle, UserID: e.UserID, Device: e.Device, Reason: e.Reason})
+		m.events.emit(Event{Kind: EventEnded, Handle: e.Handle, UserID: e.UserID, Device: m.cfg.shown(e.Device), Reason: e.Reason})
 	}
 }

@@ -73,7 +73,7 @@ func (m *Manager) outlived(ctx context.Context, row Row) error {
 	mine, err := m.endSession(ctx, row.Handle, end)
 	switch {
 	case mine:
-		m.events.emit(Event{Kind: EventEnded, Handle: row.Handle, UserID: row.UserID, Device: row.Device, Reason: ReasonAbsolute})
+		m.events.emit(Event{Kind: EventEnded, Handle: row.Handle, UserID: row.UserID, Device: m.cfg.shown(row.Device), Reason: ReasonAbsolute})
 	case err == nil:
 		return m.gone(ctx, row.Handle) // for another reason
 	}
