@@ -11,21 +11,25 @@ type doubts struct {
 	users map[string]struct{}
 }
 
-// settle notes a doubt, and reports whether there is one about the user, now that a call has succeeded.
-func (d *doubts) settle(userID string, doubtful, succeeded bool) bool {
+// about reports whether there is a doubt about a user.
+func (d *doubts) about(userID string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.users[userID]; known {
-		doubtful = true
-	}
+	_, doubtful := d.users[userID]
+	return doubtful
+}
+
+// note says whether there is one from now on.
+func (d *doubts) note(userID string, doubtful bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	switch {
-	case succeeded:
+	case !doubtful:
 		delete(d.users, userID)
-	case doubtful && len(d.users) < maxDoubts:
+	case len(d.users) < maxDoubts:
 		if d.users == nil {
 			d.users = map[string]struct{}{}
 		}
 		d.users[userID] = struct{}{}
 	}
-	return doubtful && succeeded
 }

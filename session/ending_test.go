@@ -1107,6 +1107,31 @@ func TestRepeatedRevocationReachesAllSessions(t *testing.T) {
 	}
 }
 
+// TestDoubtOutlivesAFailedPublication: a revocation in doubt whose publication fails, too, is still in doubt when it is repeated.
+func TestDoubtOutlivesAFailedPublication(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		a.login()
+		lost := cutOnce("EndUser", true)
+		a.store.setFault(func(call string, after bool) error {
+			if call == "Publish" {
+				return errCut
+			}
+			return lost(call, after)
+		})
+		_, err := a.RevokeUser(a.ctx, "user", session.RevokeOptions{})
+		a.refused(err, session.ErrUnavailable)
+		a.store.setFault(nil)
+		a.store.total()
+		if _, err := a.RevokeUser(a.ctx, "user", session.RevokeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if calls := a.store.total(); calls["Publish"] != 1 {
+			t.Errorf("the repetition made the calls %v, want it to publish the user", calls)
+		}
+	})
+}
+
 // TestTokensMintedDuringALongRevocation: of a user with more sessions than one statement ends, those that are refreshed between two
 // statements are over, too, when the call has returned.
 func TestTokensMintedDuringALongRevocation(t *testing.T) {

@@ -157,10 +157,11 @@ func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, 
 		return 0, fmt.Errorf("revoke sessions: %w", err)
 	}
 	total, lost, err := m.endUser(ctx, userID, keep, end)
-	if m.doubts.settle(userID, lost || errors.Is(err, ErrUnavailable), err == nil) {
+	if doubtful := lost || m.doubts.about(userID); doubtful && err == nil {
 		// Nobody knows which sessions were ended by a batch without an answer, nor when: all of the user are revoked as of now.
 		err = m.publish(ctx, Revocation{UserID: userID, Reason: end.Reason})
 	}
+	m.doubts.note(userID, errors.Is(err, ErrUnavailable))
 	if err != nil {
 		return total, fmt.Errorf("revoke sessions: %w", err)
 	}

@@ -123,6 +123,7 @@ func TestSessionLimit(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, wire.Config{}, session.Config{MaxSessions: 1})
 		s.expect(s.do("POST", "/login?user=alice"), 200, "")
+		s.advance(time.Second) // the oldest is told by its time
 		other := s.second()
 		s.sets(s.expect(s.do("GET", "/me"), 401, "unauthorised session_limit"), nil, all)
 		s.expect(s.as(other, "GET", "/me"), 200, "alice")
