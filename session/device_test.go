@@ -292,6 +292,9 @@ func TestDevicePolicyThatIsStricterNow(t *testing.T) {
 	} {
 		inAudit(t, func(t *testing.T, a *audit) {
 			stolen, ended, lives := a.doom(), a.doom(), a.doom()
+			if _, _, err := a.Create(a.ctx, "another", session.CreateOptions{Device: ownersDevice}); err != nil {
+				t.Fatal(err)
+			}
 			a.cfg.Devices = policy
 			for _, m := range []*session.Manager{a.process(), a.process()} {
 				a.told()
@@ -318,6 +321,9 @@ func TestDevicePolicyThatIsStricterNow(t *testing.T) {
 						t.Errorf("%s: got the record %+v with %+v, want the device %+v", policy, e, e.Theft, want)
 					}
 				}
+				if _, err := m.RevokeUser(a.ctx, "another", session.RevokeOptions{}); err != nil {
+					t.Fatal(err)
+				}
 				for _, e := range a.told() {
 					if e.Kind == session.EventEnded && e.Device != want || e.Theft != nil && e.Theft.Device != want {
 						t.Errorf("%s: got the event %+v with %+v, want the device %+v", policy, e, e.Theft, want)
@@ -326,4 +332,49 @@ func TestDevicePolicyThatIsStricterNow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRefreshedAt is when a token was last given out, whether or not that has arrived.
+func TestRefreshedAt(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		tokens := a.login()
+		want := a.clock.Now()
+		shown := func(what string) {
+			t.Helper()
+			infos, err := a.Sessions(a.ctx, "user", session.Page{})
+			if err != nil || len(infos) != 1 || !infos[0].RefreshedAt.Equal(want) {
+				t.Errorf("%s: got %+v, %v, want it refreshed at %v", what, infos, err, want)
+			}
+		}
+		shown("login")
+		a.clock.advance(time.Second)
+		a.refresh(tokens.RefreshToken)
+		shown("a kept token")
+		a.clock.advance(time.Minute)
+		second := a.refresh(tokens.RefreshToken)
+		want = a.clock.Now()
+		shown("a new token")
+		a.clock.advance(time.Second)
+		a.refresh(tokens.RefreshToken)
+		want = a.clock.Now()
+		shown("the same token again")
+		a.clock.advance(time.Second)
+		s := a.use(second.AccessToken)
+		want = a.clock.Now()
+		shown("its first use")
+		a.clock.advance(time.Minute)
+		third := a.refresh(second.RefreshToken)
+		want = a.clock.Now()
+		a.clock.advance(time.Minute)
+		shown("the next token")
+		if _, err := s.Revoke(a.ctx, session.RevokeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if endings, err := a.Endings(a.ctx, "user", session.EndingsPage{}); err != nil || len(endings) != 1 || !endings[0].RefreshedAt.Equal(want) {
+			t.Errorf("got the record %+v, %v, want it refreshed at %v", endings, err, want)
+		}
+		_, _, err := a.Refresh(a.ctx, third.RefreshToken, session.RefreshOptions{})
+		a.refused(err, session.ErrUnauthorised)
+	})
 }

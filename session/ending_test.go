@@ -845,6 +845,78 @@ func TestI7RevocationTakesALostAnswer(t *testing.T) {
 	}
 }
 
+// TestI7LostAnswerBesideAnotherEnding: the answer is lost, and the session has ended, but by somebody else: who tells that alone.
+func TestI7LostAnswerBesideAnotherEnding(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		call    string
+		prepare func(a *audit, d *doomed)
+		end     func(a *audit, d *doomed) error
+		another func(a *audit, d *doomed) error
+		want    session.Reason
+	}{
+		{"End", func(*audit, *doomed) {},
+			func(a *audit, d *doomed) error {
+				ended, err := a.Revoke(a.ctx, d.info.Handle, session.RevokeOptions{})
+				if ended {
+					a.t.Error("somebody else's ending is taken for one's own")
+				}
+				return err
+			},
+			func(a *audit, d *doomed) error {
+				_, err := d.own[a.other].Revoke(a.ctx, session.RevokeOptions{})
+				return err
+			}, session.ReasonLogout},
+		{"EndExpired", func(a *audit, d *doomed) { a.expire(d) },
+			func(a *audit, d *doomed) error {
+				_, _, err := a.Refresh(a.ctx, d.newest.RefreshToken, session.RefreshOptions{})
+				return refusal(err)
+			},
+			func(a *audit, _ *doomed) error { _, err := a.other.Cleanup(a.ctx); return err }, session.ReasonIdle},
+	} {
+		inAudit(t, func(t *testing.T, a *audit) {
+			d := a.doom()
+			test.prepare(a, d)
+			done := false
+			a.store.setFault(func(call string, after bool) error {
+				if done || call != test.call || after {
+					return nil
+				}
+				done = true
+				if err := test.another(a, d); err != nil {
+					t.Error(err)
+				}
+				return errCut
+			})
+			if err := test.end(a, d); err != nil {
+				t.Errorf("%s: %v", test.call, err)
+			}
+			told := ofKind(a.told(), session.EventEnded)
+			told = slices.DeleteFunc(told, func(e session.Event) bool { return e.Handle != d.info.Handle })
+			if !done || len(told) != 1 || told[0].Reason != test.want {
+				t.Errorf("%s: got the events %+v, want one for %s", test.call, told, test.want)
+			}
+		})
+	}
+}
+
+// TestI7EndingIsToldInDoubt: of an ending of which all answers are lost but the last, it is not known whose it is; better told twice than
+// never.
+func TestI7EndingIsToldInDoubt(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		d := a.doom()
+		end, ending := cutOnce("End", true), cutOnce("Ending", false)
+		a.store.setFault(func(call string, after bool) error { return errors.Join(end(call, after), ending(call, after)) })
+		if _, _, err := a.Refresh(a.ctx, d.first.RefreshToken, session.RefreshOptions{}); !isTheft(err) {
+			t.Fatal(err)
+		}
+		if told := ofKind(a.told(), session.EventTheft); len(told) != 1 || len(a.thefts) != 1 {
+			t.Errorf("got the events %+v, and %d calls of OnTheft, want one of each", told, len(a.thefts))
+		}
+	})
+}
+
 // TestTheftTellsTheSameFactsEverywhere: the error, the record, the event and the hook agree on what is known of a theft.
 func TestTheftTellsTheSameFactsEverywhere(t *testing.T) {
 	t.Parallel()
@@ -1235,6 +1307,29 @@ func TestRevokeUserTellsItsOwnEndings(t *testing.T) {
 	})
 }
 
+// Of more sessions than are listed at once, each is told once.
+func TestRevokeUserTellsOfMany(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		const many = 2100
+		for range many {
+			a.login()
+		}
+		a.told()
+		if n, err := a.RevokeUser(a.ctx, "user", session.RevokeOptions{}); n != many || err != nil {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		told := map[session.Handle]bool{}
+		events := ofKind(a.told(), session.EventEnded)
+		for _, e := range events {
+			told[e.Handle] = true
+		}
+		if len(events) != many || len(told) != many {
+			t.Errorf("got %d events of %d sessions, want %d", len(events), len(told), many)
+		}
+	})
+}
+
 func TestRevokeKeepsToItsOptions(t *testing.T) {
 	t.Parallel()
 	inAudit(t, func(t *testing.T, a *audit) {
@@ -1269,6 +1364,9 @@ func TestRevokeKeepsToItsOptions(t *testing.T) {
 			}
 		}
 		a.store.total()
+		if _, err := a.RevokeOwned(a.ctx, "user", h, yours); err != nil || a.store.total()["End"] != 1 {
+			t.Errorf("a repetition has to reach the store, so that the feed names the session again; got %v", err)
+		}
 		if ended, err := a.RevokeOwned(a.ctx, "somebody", h, yours); ended || err != nil || a.store.total()["End"] != 0 {
 			t.Errorf("a foreign handle of an ended session: got %v, %v, or it reached the store", ended, err)
 		}
@@ -1342,6 +1440,23 @@ func TestReasonsAreKept(t *testing.T) {
 				}
 			}
 		}
+		// The first one counts, also for a process that gives another one later.
+		s, own, err := a.Create(a.ctx, "another", session.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, reason := range []session.Reason{session.ReasonRevoked, session.ReasonKeyCompromise} {
+			m := []*session.Manager{a.Manager, a.other}[i]
+			if ended, err := m.Revoke(a.ctx, s.Handle(), session.RevokeOptions{Reason: reason}); ended != (i == 0) || err != nil {
+				t.Errorf("Revoke for %s: got %v, %v", reason, ended, err)
+			}
+		}
+		a.readFeeds()
+		for _, m := range []*session.Manager{a.Manager, a.other} {
+			if _, err := m.Verify(a.ctx, own.AccessToken, session.VerifyOptions{}); endedFor(err) != session.ReasonRevoked {
+				t.Errorf("Verify: got %v, want the first reason", err)
+			}
+		}
 		// Newest first, by pages of any size.
 		for _, limit := range []int{0, 1, 2, 4, len(reasons), 5000} {
 			var got []session.Reason
@@ -1409,6 +1524,159 @@ func TestRevocationWithAClockThatRunsFast(t *testing.T) {
 				t.Errorf("%v after the last reading: got %v, want ErrTryRefresh", since, err)
 			}
 		})
+	}
+}
+
+// Nor does one whose last reading of the store's clock has taken a while, wherever in between the clock was read.
+func TestRevocationAfterASlowReading(t *testing.T) {
+	t.Parallel()
+	for _, answered := range []bool{false, true} {
+		inAudit(t, func(t *testing.T, a *audit) {
+			a.store.setFault(func(call string, after bool) error {
+				if (call == "Revocations" || call == "Keys") && after == answered {
+					a.clock.advance(2 * time.Second)
+				}
+				return nil
+			})
+			a.clock.advance(time.Minute)
+			a.readFeeds()
+			a.store.setFault(nil)
+			_, tokens, err := a.other.Create(a.ctx, "user", session.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.clock.advance(time.Second)
+			if n, err := a.RevokeAll(a.ctx, session.RevokeOptions{}); n != 1 || err != nil {
+				t.Fatalf("got %d, %v", n, err)
+			}
+			a.readFeeds()
+			if _, err := a.other.Verify(a.ctx, tokens.AccessToken, session.VerifyOptions{}); !errors.Is(err, session.ErrTryRefresh) {
+				t.Errorf("the clock was read first: %v: got %v, want ErrTryRefresh", answered, err)
+			}
+		})
+	}
+}
+
+// In the strict mode a verification depends on the store, and says so while that is away.
+func TestStrictVerificationNeedsTheStore(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		tokens := a.login()
+		a.store.setFault(func(string, bool) error { return errCut })
+		_, err := a.Verify(a.ctx, tokens.AccessToken, session.VerifyOptions{})
+		if !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrUnauthorised) || errors.Is(err, session.ErrTryRefresh) {
+			t.Errorf("got %v, want ErrUnavailable", err)
+		}
+		a.store.setFault(nil)
+		a.use(tokens.AccessToken)
+	}, func(cfg *session.Config) { cfg.Revocation = session.RevocationStrict })
+}
+
+// The feed is as old as the moment before the store was asked.
+func TestFeedAgeCountsTheReading(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		a.store.setFault(func(call string, after bool) error {
+			if call == "Revocations" && !after {
+				a.clock.advance(2 * time.Second)
+			}
+			return nil
+		})
+		a.clock.advance(time.Minute)
+		a.readFeeds()
+		a.clock.advance(time.Second)
+		if got := a.other.Health().Feed.Age; got != 3*time.Second {
+			t.Errorf("got an age of %v, want 3s", got)
+		}
+	})
+}
+
+// TestFeedOfMoreThanAPage: none is passed over where one reading takes several pages, though all of them may bear the same time.
+func TestFeedOfMoreThanAPage(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		const many = 5500
+		var all []session.Tokens
+		revoke := func(apart time.Duration) {
+			t.Helper()
+			var handles []session.Handle
+			for range many / 2 {
+				s, tokens, err := a.Create(a.ctx, "user", session.CreateOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				all, handles = append(all, tokens), append(handles, s.Handle())
+			}
+			for _, h := range handles {
+				if _, err := a.Revoke(a.ctx, h, session.RevokeOptions{Reason: session.ReasonLogout}); err != nil {
+					t.Fatal(err)
+				}
+				a.clock.advance(apart)
+			}
+		}
+		revoke(time.Microsecond)
+		revoke(0)
+		revoke(0)
+		a.readFeeds()
+		for name, m := range map[string]*session.Manager{"one that has run": a.other, "a new one": a.process()} {
+			missed := 0
+			for _, tokens := range all {
+				if _, err := m.Verify(a.ctx, tokens.AccessToken, session.VerifyOptions{}); endedFor(err) != session.ReasonLogout {
+					missed++
+				}
+			}
+			if missed > 0 {
+				t.Errorf("%s does not know of %d of %d", name, missed, len(all))
+			}
+		}
+	}, func(cfg *session.Config) { cfg.OnEvent = nil })
+}
+
+// stuckStore answers nothing that makes an entry of the feed until the context ends.
+type stuckStore struct{ session.Store }
+
+func stuck(ctx context.Context) error {
+	<-ctx.Done()
+	return fmt.Errorf("%w: %w", session.ErrUnavailable, ctx.Err())
+}
+
+func (stuckStore) End(ctx context.Context, _ session.Handle, _ session.End) (bool, error) {
+	return false, stuck(ctx)
+}
+
+func (stuckStore) EndUser(ctx context.Context, _ string, _ session.Handle, _ session.End, _ int) (int, error) {
+	return 0, stuck(ctx)
+}
+
+func (stuckStore) Publish(ctx context.Context, _ session.Revocation) error { return stuck(ctx) }
+
+// Whatever StoreTimeout is, no statement that makes an entry may take so long that a reading which goes back behind the last one would
+// miss it.
+func TestStatementsOfTheFeedAreBounded(t *testing.T) {
+	t.Parallel()
+	for _, timeout := range []time.Duration{0, time.Second, time.Hour} {
+		inBubble(t, func(b *bubble) {
+			m := b.manager()
+			h, _ := b.login(m, "user")
+			b.store.Store = stuckStore{b.store.Store}
+			most := 15 * time.Second
+			if timeout == 0 {
+				most = session.DefaultStoreTimeout
+			} else if timeout < most {
+				most = timeout
+			}
+			for name, revoke := range map[string]func() error{
+				"Revoke":     func() error { _, err := m.Revoke(b.ctx, h, session.RevokeOptions{}); return err },
+				"RevokeUser": func() error { _, err := m.RevokeUser(b.ctx, "user", session.RevokeOptions{}); return err },
+				"RevokeAll":  func() error { _, err := m.RevokeAll(b.ctx, session.RevokeOptions{}); return err },
+			} {
+				began := time.Now()
+				err := revoke()
+				if took := time.Since(began); !errors.Is(err, session.ErrUnavailable) || took > 2*most || took < most {
+					b.t.Errorf("timeout %v, %s: got %v after %v, want ErrUnavailable after two attempts of %v", timeout, name, err, took, most)
+				}
+			}
+		}, func(cfg *session.Config) { cfg.StoreTimeout = timeout })
 	}
 }
 
@@ -1534,7 +1802,7 @@ func TestCleanupCounts(t *testing.T) {
 		retention time.Duration
 		kept      time.Duration
 	}{
-		{"default", 0, session.DefaultEndingRetention},
+		{"default", 0, 30 * 24 * time.Hour},
 		{"a day", 24 * time.Hour, 24 * time.Hour},
 		{"none", session.NoEndings, tokensLive},
 		{"less than access tokens live", time.Second, tokensLive},

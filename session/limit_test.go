@@ -143,6 +143,30 @@ func TestLimitRefuses(t *testing.T) {
 	}
 }
 
+// Which one is the oldest is told by the store's clock, and not by the processes', from which handles are made.
+func TestLimitUnderClockSkew(t *testing.T) {
+	t.Parallel()
+	for _, behind := range []time.Duration{30 * time.Second, -30 * time.Second} {
+		inAudit(t, func(t *testing.T, a *audit) {
+			var logins []session.Handle
+			for i := range 6 {
+				a.clock.advance(time.Second)
+				a.behind = behind * time.Duration(i%2)
+				s, _, err := []*session.Manager{a.Manager, a.other}[i%2].Create(a.ctx, "user", session.CreateOptions{})
+				if err != nil {
+					t.Fatalf("clocks apart by %v, login %d: %v", behind, i+1, err)
+				}
+				logins = append(logins, s.Handle())
+				for j, h := range logins {
+					if _, err := a.Lookup(a.ctx, h); (err == nil) != (j > i-2) {
+						t.Errorf("clocks apart by %v, after login %d: session %d: %v", behind, i+1, j+1, err)
+					}
+				}
+			}
+		}, limit(2, ""))
+	}
+}
+
 // Sessions that have expired do not count, although nobody has cleaned them up.
 func TestLimitCountsLiveSessions(t *testing.T) {
 	t.Parallel()
@@ -440,6 +464,10 @@ func TestBadUserIDs(t *testing.T) {
 			"Sessions":   func(user string) error { _, err := a.Sessions(a.ctx, user, session.Page{}); return err },
 			"Endings":    func(user string) error { _, err := a.Endings(a.ctx, user, session.EndingsPage{}); return err },
 			"RevokeUser": func(user string) error { _, err := a.RevokeUser(a.ctx, user, session.RevokeOptions{}); return err },
+			"RevokeOwned": func(user string) error {
+				_, err := a.RevokeOwned(a.ctx, user, session.Handle{1}, session.RevokeOptions{})
+				return err
+			},
 			"RevokeOthers": func(user string) error {
 				_, err := a.RevokeOthers(a.ctx, user, session.Handle{1}, session.RevokeOptions{})
 				return err
