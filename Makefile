@@ -33,7 +33,7 @@ unit: ## tests that need no database, race detector on
 
 fuzz-seeds: unit ## fuzz targets over their seeds: go test runs them with the unit tests
 
-simulator: ## the session simulator at full size, race detector off
+simulator: ## the session simulator at full size, and the denylist's memory, race detector off
 	@scripts/test.sh simulator
 
 integration: ## tests on a real MySQL in a container

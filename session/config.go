@@ -45,18 +45,6 @@ const NoEndings time.Duration = -1
 // NoCleanup leaves Manager.Cleanup to the application.
 const NoCleanup time.Duration = -1
 
-// AntiCSRF says how a request proves that the client's own page sent it.
-type AntiCSRF string
-
-// The anti-CSRF modes.
-const (
-	// AntiCSRFNone leaves it to SameSite cookies, or to the application. The default.
-	AntiCSRFNone AntiCSRF = "none"
-	// AntiCSRFToken binds a token into the access token, which the client has to send in the anti-csrf header of every
-	// request that changes something.
-	AntiCSRFToken AntiCSRF = "token"
-)
-
 // TheftPolicy says what becomes of a session whose refresh token was stolen.
 type TheftPolicy string
 
@@ -132,8 +120,7 @@ type Config struct {
 	// MaxDataBytes limits the size of a session's data; default 1 MiB, at most 8 MiB.
 	MaxDataBytes int
 
-	AntiCSRF AntiCSRF    // default AntiCSRFNone
-	Theft    TheftPolicy // default TheftRevoke
+	Theft TheftPolicy // default TheftRevoke
 
 	// OnTheft is told once of each theft that ends a session; under TheftReport, of each stolen token that is presented. It
 	// runs within the request that was refused, with a context that does not end with it, and should return soon.
@@ -226,7 +213,6 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.StoreTimeout, DefaultStoreTimeout)
 	orDefault(&c.MaxHandOuts, DefaultMaxHandOuts)
 	orDefault(&c.MaxDataBytes, DefaultMaxDataBytes)
-	orDefault(&c.AntiCSRF, AntiCSRFNone)
 	orDefault(&c.Theft, TheftRevoke)
 	orDefault(&c.Algorithm, HS256)
 	orDefault(&c.AccessKeyRotation, DefaultAccessKeyRotation)

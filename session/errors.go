@@ -23,6 +23,10 @@ var (
 	// VerifyOptions.MaxAuthAge. Nothing is cleared and nothing refreshed.
 	ErrReauthenticate = errors.New("the user has to prove who they are again")
 
+	// ErrForbidden: the session is good, but may not do this; for adapters, whose predicates decide. Nothing is cleared and nothing
+	// refreshed.
+	ErrForbidden = errors.New("forbidden")
+
 	// ErrSessionLimit: the user has as many sessions as Config.MaxSessions allows.
 	ErrSessionLimit = errors.New("too many sessions")
 

@@ -443,7 +443,7 @@ func TestNothingToldHoldsAToken(t *testing.T) {
 		create := func(m *session.Manager, what string) (*session.Session, session.Tokens) {
 			t.Helper()
 			a.clock.advance(time.Millisecond) // the limit is told by it which one is the newest
-			s, tokens, err := m.Create(a.ctx, "user", session.CreateOptions{Device: ownersDevice, Label: "laptop", Payload: what})
+			s, tokens, err := m.Create(a.ctx, "user", session.CreateOptions{Device: ownersDevice, Label: "laptop", Payload: what, AntiCSRF: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -451,7 +451,7 @@ func TestNothingToldHoldsAToken(t *testing.T) {
 			return s, tokens
 		}
 		refresh := func(m *session.Manager, token, what string) session.Tokens {
-			_, tokens, err := m.Refresh(a.ctx, token, session.RefreshOptions{Device: thiefsDevice})
+			_, tokens, err := m.Refresh(a.ctx, token, session.RefreshOptions{Device: thiefsDevice, AntiCSRF: true})
 			if err != nil {
 				told = append(told, err, errorChain(err))
 			}
@@ -569,7 +569,7 @@ func TestNothingToldHoldsAToken(t *testing.T) {
 			}
 		}
 	}, func(cfg *session.Config) {
-		cfg.AntiCSRF, cfg.MaxHandOuts, cfg.MaxSessions = session.AntiCSRFToken, 3, 3
+		cfg.MaxHandOuts, cfg.MaxSessions = 3, 3
 		cfg.EndingRetention, cfg.Logger = 60*24*time.Hour, loggerTo(&log)
 	})
 }

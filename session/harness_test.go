@@ -149,6 +149,7 @@ type world struct {
 	store  *watchedStore
 	cfg    session.Config
 	thefts []session.TheftError
+	csrf   bool // clients get an anti-CSRF token
 }
 
 func newWorld(t *testing.T, change ...func(*session.Config)) *world {
@@ -178,7 +179,7 @@ func (w *world) process() *session.Manager {
 
 func (w *world) login() session.Tokens {
 	w.t.Helper()
-	_, tokens, err := w.Create(w.ctx, "user", session.CreateOptions{Payload: map[string]string{"role": "user"}})
+	_, tokens, err := w.Create(w.ctx, "user", session.CreateOptions{Payload: map[string]string{"role": "user"}, AntiCSRF: w.csrf})
 	if err != nil {
 		w.t.Fatalf("Create: %v", err)
 	}
@@ -187,7 +188,7 @@ func (w *world) login() session.Tokens {
 
 func (w *world) refresh(token string) session.Tokens {
 	w.t.Helper()
-	_, tokens, err := w.Refresh(w.ctx, token, session.RefreshOptions{})
+	_, tokens, err := w.Refresh(w.ctx, token, session.RefreshOptions{AntiCSRF: w.csrf})
 	if err != nil {
 		w.t.Fatalf("Refresh: %v", err)
 	}

@@ -65,8 +65,11 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 	return m, nil
 }
 
-// AntiCSRF returns the configured mode, for adapters.
-func (m *Manager) AntiCSRF() AntiCSRF { return m.cfg.AntiCSRF }
+// Now returns the time by Config.Clock.
+func (m *Manager) Now() time.Time { return m.cfg.Clock() }
+
+// IdleLifetime returns the configured one.
+func (m *Manager) IdleLifetime() time.Duration { return m.cfg.IdleLifetime }
 
 // storeContext bounds what one operation may wait for the store.
 func (m *Manager) storeContext(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -87,6 +90,9 @@ type CreateOptions struct {
 	// MaxAccessToken is the length of the longest access token that the client's transport can carry, in bytes; zero:
 	// 8192, which is the longest that Verify looks at.
 	MaxAccessToken int
+	// AntiCSRF binds a token of the session into its access tokens, which the client is given beside them, and has to show that it
+	// knows; see VerifyOptions.CheckAntiCSRF. For clients whose cookies a page of somebody else could have sent.
+	AntiCSRF bool
 }
 
 // Create starts a session for a user who has just proved who they are, and returns what the client gets to hold.
@@ -127,7 +133,7 @@ func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions)
 
 	grant := grant{
 		handle: handle, userID: userID, payload: payload, refresh: refresh, key: signer, at: now, storeTime: storeTime, authAt: now,
-		left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime,
+		left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime, antiCSRF: opts.AntiCSRF,
 	}
 	s, tokens, err := m.issue(grant)
 	if err != nil {
@@ -196,6 +202,7 @@ type grant struct {
 	key         *refreshtoken.Key // that signed refresh
 	unconfirmed bool              // refresh is not known to have arrived
 	kept        bool              // refresh is the token that the client presented
+	antiCSRF    bool              // the client is to have an anti-CSRF token
 	at          time.Time         // by this process's clock
 	storeTime   time.Time         // by the store's, not after; zero: not known
 	authAt      time.Time         // when the user last proved who they are, by this process's clock
@@ -216,7 +223,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 		RefreshMark: mark, Unconfirmed: g.unconfirmed,
 		Payload: g.payload,
 	}
-	if m.cfg.AntiCSRF == AntiCSRFToken {
+	if g.antiCSRF {
 		claims.AntiCSRF = g.key.AntiCSRF(g.handle)
 	}
 	access, err := m.keys.accessSigner().Sign(claims)

@@ -28,7 +28,6 @@ func TestConfigRefusesNonsense(t *testing.T) {
 		"MaxHandOuts":       func(c *session.Config) { c.MaxHandOuts = 1 },
 		"StoreTimeout":      func(c *session.Config) { c.StoreTimeout = -1 },
 		"MaxDataBytes":      func(c *session.Config) { c.MaxDataBytes = -1 },
-		"AntiCSRF":          func(c *session.Config) { c.AntiCSRF = "maybe" },
 		"Theft":             func(c *session.Config) { c.Theft = "forgive" },
 	} {
 		var cfg session.Config

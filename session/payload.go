@@ -57,7 +57,7 @@ func (m *Manager) payloadFits(row Row, payload json.RawMessage, limit int) error
 	}
 	_, tokens, err := m.issue(grant{
 		handle: row.Handle, userID: row.UserID, payload: payload, refresh: refresh, key: key,
-		at: now, storeTime: now, authAt: now, left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime,
+		at: now, storeTime: now, authAt: now, left: m.cfg.AbsoluteLifetime, remaining: m.cfg.IdleLifetime, antiCSRF: true,
 	})
 	if err != nil {
 		return err

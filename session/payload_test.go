@@ -161,8 +161,7 @@ func TestPayloadLimitHoldsForLaterTokens(t *testing.T) {
 					if largest < limit/2 {
 						t.Errorf("only %d bytes of payload fit into %d", largest, limit)
 					}
-					a.cfg.AntiCSRF = session.AntiCSRFToken // switched on meanwhile
-					a.Manager = a.process()
+					a.csrf = true // switched on meanwhile
 					for range 5 {
 						a.clock.advance(time.Minute + 123*time.Millisecond)
 						tokens = a.refresh(tokens.RefreshToken)

@@ -37,6 +37,7 @@ func (m *Manager) Reauthenticated(ctx context.Context, s *Session, opts RefreshO
 			}
 		case g != nil:
 			m.events.emit(Event{Kind: EventReauthenticated, Handle: s.handle, UserID: g.userID, Device: device})
+			g.antiCSRF = opts.AntiCSRF
 			return m.issue(*g)
 		}
 	}

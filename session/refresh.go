@@ -1,12 +1,9 @@
 package session
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
@@ -22,6 +19,8 @@ const maxAttempts = 8
 type RefreshOptions struct {
 	// Device is what the request shows of the client. Adapters fill it in.
 	Device Device
+	// AntiCSRF is as in CreateOptions.
+	AntiCSRF bool
 }
 
 // Refresh exchanges a refresh token for a new pair. If the RefreshToken that it returns is empty, the client keeps the
@@ -41,14 +40,14 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts Refresh
 	waiting, cancel := m.storeContext(ctx)
 	defer cancel()
 	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
-		s, tokens, err := m.refresh(ctx, token, key, m.cfg.device(opts.Device))
+		s, tokens, err := m.refresh(ctx, token, key, RefreshOptions{Device: m.cfg.device(opts.Device), AntiCSRF: opts.AntiCSRF})
 		return answer{s, tokens, err}
 	})
 	return a.session, a.tokens, a.err
 }
 
 // refresh is Refresh for an authentic token that was signed by key.
-func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key, device Device) (*Session, Tokens, error) {
+func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key, opts RefreshOptions) (*Session, Tokens, error) {
 	m.keys.keepUp(ctx)
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
@@ -65,7 +64,7 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 			return nil, Tokens{}, m.outlived(ctx, row)
 		}
 		row.Device = m.cfg.shown(row.Device)
-		p := presented{token: token, key: key, row: row, now: now, at: at, device: device}
+		p := presented{token: token, key: key, row: row, now: now, at: at, device: opts.Device}
 		decided := m.policy.decide(row, token.Mark(), now)
 		if decided.action == actTheft {
 			return nil, Tokens{}, m.theft(ctx, p, decided.kind)
@@ -81,11 +80,12 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 			return nil, Tokens{}, stepErr
 		case won:
 			if decided.confirm {
-				m.events.emit(Event{Kind: EventConfirmed, Handle: row.Handle, UserID: row.UserID, Device: device})
+				m.events.emit(Event{Kind: EventConfirmed, Handle: row.Handle, UserID: row.UserID, Device: opts.Device})
 			}
 			if !g.kept || decided.confirm {
-				m.events.emit(Event{Kind: EventRefreshed, Handle: row.Handle, UserID: row.UserID, Device: device})
+				m.events.emit(Event{Kind: EventRefreshed, Handle: row.Handle, UserID: row.UserID, Device: opts.Device})
 			}
+			g.antiCSRF = opts.AntiCSRF
 			return m.issue(g)
 		}
 	}
@@ -185,31 +185,4 @@ func (m *Manager) succeed(g *grant, token refreshtoken.Token, own *refreshtoken.
 	g.refresh = token.Successor(own, g.key, moment)
 	g.unconfirmed = true
 	return Successor{Mark: g.refresh.Mark(), MintedAt: moment}
-}
-
-// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each session, the
-// session first that began last, and last of all those whose key was cut off, without asking the store for any. A client
-// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's.
-func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
-	var tokens, lost []refreshtoken.Token
-	for _, c := range candidates {
-		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey(ctx)); err == nil {
-			tokens = append(tokens, t)
-		} else if t, _, err := refreshtoken.Open(c, m.keys.lostRefreshKey); err == nil {
-			lost = append(lost, t)
-		}
-	}
-	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
-		first, second := a.Handle(), b.Handle()
-		return cmp.Or(bytes.Compare(second[:], first[:]), b.MintedAt().Compare(a.MintedAt()))
-	})
-	var ranked []string
-	seen := map[Handle]bool{}
-	for _, t := range append(tokens, lost...) {
-		if !seen[t.Handle()] {
-			seen[t.Handle()] = true
-			ranked = append(ranked, t.String())
-		}
-	}
-	return ranked
 }

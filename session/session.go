@@ -18,6 +18,8 @@ type Session struct {
 	authAt  time.Time
 	mark    Mark    // of the refresh token that came with it
 	renewed *Tokens // the access token without unc, when verification confirmed it
+
+	maxAccess int // the longest access token that the client's transport can carry; zero: not known
 }
 
 // Handle returns the session's public identifier.
@@ -78,7 +80,7 @@ func (s *Session) SetPayload(ctx context.Context, v any) error {
 	if s.manager == nil {
 		return ErrNoStore
 	}
-	return s.manager.SetPayload(ctx, s.handle, v, PayloadOptions{})
+	return s.manager.SetPayload(ctx, s.handle, v, PayloadOptions{MaxAccessToken: s.maxAccess})
 }
 
 // Revoke ends the session in the store, with ReasonLogout unless the options say otherwise; see Manager.Revoke. It does not
@@ -98,7 +100,7 @@ type Tokens struct {
 	AccessExpires  time.Time
 	RefreshToken   string    // empty: the client keeps the one that it presented
 	RefreshExpires time.Time // when the session ends if nobody refreshes it
-	AntiCSRF       string    // empty without AntiCSRFToken
+	AntiCSRF       string    // empty unless it was asked for; see CreateOptions.AntiCSRF
 	// ID stands for the generation of refresh token: it changes when that does, and is no secret.
 	ID string
 }

@@ -46,8 +46,6 @@ func (c Config) validate() error {
 		return refuse("StoreTimeout", "is %v: it must be positive", c.StoreTimeout)
 	case c.MaxDataBytes < 0 || c.MaxDataBytes > 8<<20:
 		return refuse("MaxDataBytes", "is %d: it must be between 1 and %d", c.MaxDataBytes, 8<<20)
-	case c.AntiCSRF != AntiCSRFNone && c.AntiCSRF != AntiCSRFToken:
-		return refuse("AntiCSRF", "is %q: it must be %q or %q", c.AntiCSRF, AntiCSRFNone, AntiCSRFToken)
 	case c.Theft != TheftRevoke && c.Theft != TheftRevokeUser && c.Theft != TheftReport:
 		return refuse("Theft", "is %q: it must be %q, %q or %q", c.Theft, TheftRevoke, TheftRevokeUser, TheftReport)
 	case !accesstoken.Supported(string(c.Algorithm)):

@@ -26,7 +26,6 @@ type VerifierConfig struct {
 
 	Issuer   string // as in the issuing service's Config
 	Audience string
-	AntiCSRF AntiCSRF // default AntiCSRFNone
 
 	Client *http.Client // default: one with a timeout of 5 s that follows no redirects
 	// MaxAge is how long the keys are kept where the answer's Cache-Control says nothing; default 2 min. It bounds what it
@@ -63,10 +62,6 @@ type publicKeys struct {
 // NewVerifier makes a Verifier, and fetches the keys if they are to be fetched. While they cannot be fetched later on,
 // the last ones serve. The error matches ErrInvalidConfig or ErrUnavailable.
 func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
-	orDefault(&cfg.AntiCSRF, AntiCSRFNone)
-	if cfg.AntiCSRF != AntiCSRFNone && cfg.AntiCSRF != AntiCSRFToken {
-		return nil, fmt.Errorf("%w: AntiCSRF is %q: it must be %q or %q", ErrInvalidConfig, cfg.AntiCSRF, AntiCSRFNone, AntiCSRFToken)
-	}
 	if cfg.JWKSURL != "" && len(cfg.Keys.Keys) > 0 {
 		return nil, fmt.Errorf("%w: JWKSURL and Keys are both given", ErrInvalidConfig)
 	}
@@ -199,7 +194,7 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 	if err != nil {
 		return nil, ErrTryRefresh
 	}
-	s, err := newSession(nil, claims, v.cfg.AntiCSRF, opts)
+	s, err := newSession(nil, claims, opts)
 	if err == nil {
 		err = s.authenticatedWithin(opts.MaxAuthAge, now)
 	}

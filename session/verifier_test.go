@@ -120,8 +120,9 @@ func TestVerifierAcceptsWhatTheManagerSigns(t *testing.T) {
 func TestVerifierRefusesWhatTheManagerRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, signedWith(session.EdDSA), func(cfg *session.Config) {
-		cfg.Issuer, cfg.Audience, cfg.AntiCSRF = "us", "api", session.AntiCSRFToken
+		cfg.Issuer, cfg.Audience = "us", "api"
 	})
+	w.csrf = true
 	tokens := w.login()
 	for _, test := range []struct {
 		name             string
@@ -146,7 +147,7 @@ func TestVerifierRefusesWhatTheManagerRefuses(t *testing.T) {
 	} {
 		clock := func() time.Time { return w.clock.Now().Add(test.later) }
 		v, err := session.NewVerifier(w.ctx, session.VerifierConfig{
-			Keys: w.JWKS(w.ctx), Issuer: test.issuer, Audience: test.audience, AntiCSRF: session.AntiCSRFToken, Clock: clock,
+			Keys: w.JWKS(w.ctx), Issuer: test.issuer, Audience: test.audience, Clock: clock,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -13,14 +13,16 @@ import (
 
 // VerifyOptions are the options of Verify.
 type VerifyOptions struct {
-	// CheckAntiCSRF asks for the anti-CSRF check, as every request needs that changes something and is authenticated by
-	// a cookie. It is ignored unless Config.AntiCSRF is AntiCSRFToken.
+	// CheckAntiCSRF asks for the session's anti-CSRF token; see CreateOptions.AntiCSRF. An access token that was issued without
+	// one gets ErrTryRefresh: a refresh that asks for one will bring it.
 	CheckAntiCSRF bool
 	// AntiCSRF is what the request sent as anti-CSRF token.
 	AntiCSRF string
 	// MaxAuthAge is how long ago the user may have proved who they are, for requests that need a fresh proof (step-up
 	// authentication); zero: any time. See Manager.Reauthenticated.
 	MaxAuthAge time.Duration
+	// MaxAccessToken is as in CreateOptions, for Session.SetPayload; zero: 3600, which fits into a cookie.
+	MaxAccessToken int
 }
 
 // Verify checks an access token, without the store: signature, key, algorithm, type, times, issuer, audience. The one
@@ -39,7 +41,7 @@ func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOpt
 	if err != nil {
 		return nil, ErrTryRefresh
 	}
-	s, err := newSession(m, claims, m.cfg.AntiCSRF, opts)
+	s, err := newSession(m, claims, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -110,14 +112,14 @@ func (m *Manager) whyGone(ctx context.Context, h Handle) error {
 }
 
 // newSession makes the session of good claims, if the request may use it.
-func newSession(m *Manager, claims accesstoken.Claims, mode AntiCSRF, opts VerifyOptions) (*Session, error) {
+func newSession(m *Manager, claims accesstoken.Claims, opts VerifyOptions) (*Session, error) {
 	handle, err := ParseHandle(claims.Session)
 	if err != nil {
 		return nil, ErrTryRefresh
 	}
-	if mode == AntiCSRFToken && opts.CheckAntiCSRF {
+	if opts.CheckAntiCSRF {
 		if claims.AntiCSRF == "" {
-			return nil, ErrTryRefresh // minted before the mode was switched on: a refresh gives the client its token
+			return nil, ErrTryRefresh // issued before the application asked for it, or to a client of another kind
 		}
 		if subtle.ConstantTimeCompare([]byte(claims.AntiCSRF), []byte(opts.AntiCSRF)) != 1 {
 			return nil, ErrAntiCSRF
@@ -125,7 +127,7 @@ func newSession(m *Manager, claims accesstoken.Claims, mode AntiCSRF, opts Verif
 	}
 	s := &Session{
 		manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime,
-		mark: claims.RefreshMark,
+		mark: claims.RefreshMark, maxAccess: opts.MaxAccessToken,
 	}
 	if s.payload == nil {
 		s.payload = json.RawMessage("null")

@@ -181,7 +181,8 @@ func TestUnconfirmedTokenThatCrossed(t *testing.T) {
 
 func TestAntiCSRF(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(cfg *session.Config) { cfg.AntiCSRF = session.AntiCSRFToken })
+	w := newWorld(t)
+	w.csrf = true
 	first := w.login()
 	if first.AntiCSRF == "" {
 		t.Fatal("no anti-CSRF token")
@@ -213,7 +214,11 @@ func TestAntiCSRF(t *testing.T) {
 
 	without := newWorld(t)
 	plain := without.login()
-	without.cfg.AntiCSRF = session.AntiCSRFToken
-	_, err := without.process().Verify(w.ctx, plain.AccessToken, session.VerifyOptions{CheckAntiCSRF: true})
+	_, err := without.Verify(w.ctx, plain.AccessToken, session.VerifyOptions{CheckAntiCSRF: true})
 	w.refused(err, session.ErrTryRefresh) // switched on later: a refresh brings the token
+	without.csrf = true
+	healed := without.refresh(plain.RefreshToken)
+	if _, err := without.Verify(w.ctx, healed.AccessToken, session.VerifyOptions{CheckAntiCSRF: true, AntiCSRF: healed.AntiCSRF}); err != nil {
+		t.Errorf("after a refresh: %v", err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/watchword-dev/watchword/adapters/nethttp"
 	"github.com/watchword-dev/watchword/session"
 	"github.com/watchword-dev/watchword/session/memstore"
+	"github.com/watchword-dev/watchword/session/wire"
 )
 
 func Example() {
@@ -18,7 +19,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	sessions, err := nethttp.New(manager, nethttp.Config{})
+	sessions, err := nethttp.New(manager, wire.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -56,7 +57,7 @@ func ExampleSessions_RequireWith() {
 	if err != nil {
 		panic(err)
 	}
-	sessions, err := nethttp.New(manager, nethttp.Config{})
+	sessions, err := nethttp.New(manager, wire.Config{})
 	if err != nil {
 		panic(err)
 	}
@@ -73,7 +74,7 @@ func ExampleSessions_RequireWith() {
 			sessions.WriteError(w, r, err)
 		}
 	})))
-	fresh := sessions.RequireWith(nethttp.RequireOptions{MaxAuthAge: 5 * time.Minute})
+	fresh := sessions.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute})
 	mux.Handle("POST /delete-account", fresh(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, "gone")
 	})))

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/wire"
 )
 
 // JWKSHandler serves the public keys of access tokens (RFC 7517), for services that verify them with session.NewVerifier
@@ -17,7 +18,8 @@ import (
 func JWKSHandler(manager *session.Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			methodNotAllowed(w, "GET, HEAD")
+			status, body := wire.MethodNotAllowed(w.Header(), "GET, HEAD")
+			write(w, r, status, body)
 			return
 		}
 		set := manager.JWKS(r.Context())

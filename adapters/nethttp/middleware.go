@@ -1,33 +1,23 @@
 package nethttp
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"time"
 
 	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/wire"
 )
-
-// RequireOptions are the options of RequireWith.
-type RequireOptions struct {
-	// MaxAuthAge is how long ago the user may have proved who they are; zero: any time. A session that is good but for this gets
-	// ErrReauthenticate: 403 with the code "reauthenticate". Its client is to ask the user for the password, say, and to send that
-	// to a handler which calls Sessions.Reauthenticated.
-	MaxAuthAge time.Duration
-}
 
 // Require passes on requests with a good session, which the handler finds with session.FromContext, and answers all
 // others.
 func (s *Sessions) Require(next http.Handler) http.Handler {
-	return s.RequireWith(RequireOptions{})(next)
+	return s.RequireWith(wire.Requirements{})(next)
 }
 
 // RequireWith makes a Require for requests that ask for more than a good session.
-func (s *Sessions) RequireWith(opts RequireOptions) func(http.Handler) http.Handler {
+func (s *Sessions) RequireWith(want wire.Requirements) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			verified, err := s.verify(w, r, opts)
+			verified, err := s.server.Verify(w.Header(), r, want)
 			if err != nil {
 				s.WriteError(w, r, err)
 				return
@@ -37,61 +27,45 @@ func (s *Sessions) RequireWith(opts RequireOptions) func(http.Handler) http.Hand
 	}
 }
 
+// RequirePayload makes a Require for sessions whose access token's payload allows it; others get 403. See wire.PayloadAllows.
+func (s *Sessions) RequirePayload(allow func(*session.Session) bool) func(http.Handler) http.Handler {
+	return s.RequireWith(wire.Requirements{Allow: allow})
+}
+
 // Optional passes on requests with a good session like Require, and requests without any session as they are. A session
 // that needs a refresh, or fails the anti-CSRF check, is answered like in Require: the user is not anonymous.
 func (s *Sessions) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		verified, err := s.Verify(w, r)
-		switch {
-		case err == nil:
-			r = r.WithContext(session.NewContext(r.Context(), verified))
-		case !errors.Is(err, session.ErrUnauthorised):
+		verified, err := s.server.VerifyOptional(w.Header(), r)
+		if err != nil {
 			s.WriteError(w, r, err)
 			return
+		}
+		if verified != nil {
+			r = r.WithContext(session.NewContext(r.Context(), verified))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
 // RefreshHandler is the refresh endpoint: POST at RefreshPath.
-func (s *Sessions) RefreshHandler() http.Handler {
-	return s.post(func(w http.ResponseWriter, r *http.Request) error {
-		_, err := s.Refresh(w, r)
-		return err
-	})
-}
+func (s *Sessions) RefreshHandler() http.Handler { return endpoint(s.server.RefreshEndpoint) }
 
-// LogoutHandler is the logout endpoint: POST, at any path within CookiePath.
-func (s *Sessions) LogoutHandler() http.Handler { return s.post(s.Logout) }
+// LogoutHandler is the logout endpoint: POST, at any path within wire.Cookies.Path.
+func (s *Sessions) LogoutHandler() http.Handler { return endpoint(s.server.LogoutEndpoint) }
 
-// post serves an endpoint that answers {} or an error.
-func (s *Sessions) post(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+func endpoint(answer func(http.Header, *http.Request) (int, string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			methodNotAllowed(w, http.MethodPost)
-			return
-		}
-		if err := f(w, r); err != nil {
-			s.WriteError(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, "{}\n") // the client may be gone; there is nobody to tell
+		status, body := answer(w.Header(), r)
+		write(w, r, status, body)
 	})
-}
-
-func methodNotAllowed(w http.ResponseWriter, allow string) {
-	w.Header().Set("Allow", allow)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusMethodNotAllowed)
-	_, _ = io.WriteString(w, `{"error":"method_not_allowed"}`+"\n") // the client may be gone; there is nobody to tell
 }
 
 // CORS lets pages of wire.Config.AllowedOrigins call with cookies, and answers their preflight requests. It goes outside
 // of Require, since errors need its headers as well.
 func (s *Sessions) CORS(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.contract.CORS(r.Method, r.Header, w.Header()) {
+		if s.server.Contract().CORS(r.Method, r.Header, w.Header()) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

@@ -91,11 +91,12 @@ func newSite(t *testing.T, httpCfg wire.Config, cfg session.Config) *site {
 	if s.manager, err = session.New(t.Context(), s.store, cfg); err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := nethttp.New(s.manager, nethttp.Config{Config: httpCfg, OnFailure: func(_ *http.Request, _ int, err error) {
+	httpCfg.OnFailure = func(_ *http.Request, _ int, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.failures = append(s.failures, err)
-	}})
+	}
+	sessions, err := nethttp.New(s.manager, httpCfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func newSite(t *testing.T, httpCfg wire.Config, cfg session.Config) *site {
 	})
 	mux.Handle("/me", sessions.Require(who))
 	mux.Handle("/maybe", sessions.Optional(who))
-	mux.Handle("/safe", sessions.RequireWith(nethttp.RequireOptions{MaxAuthAge: safeAge})(who))
+	mux.Handle("/safe", sessions.RequireWith(wire.Requirements{MaxAuthAge: safeAge})(who))
 	proved := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		renewed, err := sessions.Reauthenticated(w, r)
 		if err != nil {
@@ -275,7 +276,7 @@ func (s *site) jarOf(client *http.Client, name string) string {
 func TestLoginRefreshLogout(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, wire.Config{}, session.Config{})
-	s.sets(s.expect(s.do("GET", "/me"), 401, "unauthorised"), nil, all)
+	s.sets(s.expect(s.do("GET", "/me"), 401, "unauthorised"), nil, nil) // nothing was shown, and nothing is known to be over
 	s.sets(s.expect(s.do("POST", "/login?user=alice"), 200, ""), all, nil)
 	s.sets(s.expect(s.do("GET", "/me"), 200, "alice"), nil, nil)
 
@@ -342,7 +343,7 @@ func TestOptional(t *testing.T) {
 
 func TestAntiCSRFToken(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, wire.Config{}, session.Config{AntiCSRF: session.AntiCSRFToken})
+	s := newSite(t, wire.Config{AntiCSRF: wire.AntiCSRFToken}, session.Config{})
 	login := s.expect(s.do("POST", "/login?user=alice"), 200, "")
 	token := login.Header.Get("Anti-Csrf")
 	for _, method := range []string{"GET", "OPTIONS"} {
@@ -414,9 +415,13 @@ func TestBadInput(t *testing.T) {
 	}
 	s.store.away = true // whoever asks the store now gets 503
 	for _, cookie := range []string{
-		"", refresh + "=", refresh + "=garbage", refresh + "=" + strings.Repeat("A", 9000), strings.Repeat(refresh+"=x; ", 50), refresh,
+		"", refresh + "=", refresh + "=garbage", refresh + "=" + strings.Repeat("A", 9000), strings.Repeat(refresh+"=x; ", 8), refresh,
+		refresh + `="x"`, refresh + "=\xff\xfe",
 	} {
 		s.expect(s.as(s.browser(), "POST", wire.DefaultRefreshPath, "Cookie", cookie), 401, "unauthorised")
+	}
+	for _, cookie := range []string{strings.Repeat(refresh+"=x; ", 50), strings.Repeat("a=b; ", 20_000)} {
+		s.sets(s.expect(s.as(s.browser(), "POST", wire.DefaultRefreshPath, "Cookie", cookie), 400, "invalid_request"), nil, nil)
 	}
 	for _, cookie := range []string{"garbage", "..", strings.Repeat("A", 9000)} {
 		s.expect(s.as(s.browser(), "GET", "/me", "Cookie", id+"=1; "+access+"="+cookie), 401, "try_refresh")

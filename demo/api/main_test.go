@@ -288,16 +288,6 @@ func TestSecureCookiesByAddress(t *testing.T) {
 	p.exit(t, 0)
 }
 
-func TestWarnsOfSameSiteNone(t *testing.T) {
-	t.Parallel()
-	p := startProgram(t, "WATCHWORD_COOKIE_SECURE=1", "WATCHWORD_COOKIE_SAMESITE=none")
-	if !strings.Contains(p.stderr.String(), `"level":"warn"`) {
-		t.Errorf("got log %q", p.stderr.String())
-	}
-	p.stop()
-	p.exit(t, 0)
-}
-
 // reply is an answer that has been read.
 type reply struct {
 	status  int

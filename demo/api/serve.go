@@ -95,10 +95,6 @@ func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ bac
 	if err != nil {
 		return backend{}, nil, nil, err
 	}
-	if cfg.Wire.CookieSameSite == http.SameSiteNoneMode && cfg.Session.AntiCSRF != session.AntiCSRFToken {
-		log.Warn().Msg("WATCHWORD_COOKIE_SAMESITE is none and WATCHWORD_ANTI_CSRF is not token: " +
-			"any site can make its visitors' browsers change things here")
-	}
 	return back, handler, manager, nil
 }
 

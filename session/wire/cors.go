@@ -5,7 +5,10 @@ import "net/http"
 // RequestHeaders returns the request headers that the contract's front ends send across origins, for users of a CORS
 // package of their own.
 func RequestHeaders() []string {
-	return []string{"content-type", "anti-csrf", "supertokens-sdk-name", "supertokens-sdk-version"}
+	return []string{
+		"content-type", "anti-csrf", "supertokens-sdk-name", "supertokens-sdk-version",
+		"authorization", "session-transport", "x-refresh-token",
+	}
 }
 
 // CORS answers a request's Origin (Fetch standard, "CORS protocol"): it writes the headers that let a page of an allowed

@@ -39,6 +39,8 @@ func (c *Contract) Failure(err error) Failure {
 		return Failure{Status: c.cfg.StatusTryRefresh, Code: "try_refresh"}
 	case errors.Is(err, session.ErrAntiCSRF):
 		return Failure{Status: http.StatusForbidden, Code: "anti_csrf"}
+	case errors.Is(err, session.ErrForbidden):
+		return Failure{Status: http.StatusForbidden, Code: "forbidden"}
 	case errors.Is(err, session.ErrReauthenticate):
 		// RFC 9470 has 401 here, with a challenge in WWW-Authenticate. But clients of this contract take 401 for "refresh", which
 		// does not help and would have them try in circles, and cookies have no scheme that a challenge could name.
@@ -51,7 +53,7 @@ func (c *Contract) Failure(err error) Failure {
 		return Failure{Status: http.StatusConflict, Code: "session_limit"}
 	case errors.Is(err, session.ErrTooLarge):
 		return Failure{Status: http.StatusRequestEntityTooLarge, Code: "too_large"}
-	case errors.Is(err, session.ErrInvalidJSON), errors.Is(err, session.ErrInvalidUserID), errors.Is(err, session.ErrInvalidLabel),
+	case errors.Is(err, ErrInvalidRequest), errors.Is(err, session.ErrInvalidJSON), errors.Is(err, session.ErrInvalidUserID), errors.Is(err, session.ErrInvalidLabel),
 		errors.Is(err, session.ErrInvalidPage), errors.Is(err, session.ErrInvalidReason):
 		return Failure{Status: http.StatusBadRequest, Code: "invalid_request"}
 	default:
@@ -59,11 +61,23 @@ func (c *Contract) Failure(err error) Failure {
 	}
 }
 
-// SetFailure writes the headers of a failure and returns its body. A Reason that holds anything but a-z and _ is left out: it
-// comes out of the store.
-func (c *Contract) SetFailure(h http.Header, f Failure) (body string) {
-	if f.Clear {
-		c.Clear(h)
+// SetFailure writes the headers of the answer to a request that has failed and returns its body.
+//
+// A browser's cookies are cleared only if it has shown one. Those that a page of another origin has it withhold, because of
+// SameSite, are good for all that this request can tell, and would be cleared all the same. What was already written for the
+// client is withdrawn where the outcome is not known: it stays as it is.
+//
+// A Reason that holds anything but a-z and _ is left out: it comes out of the store.
+func (c *Contract) SetFailure(h, request http.Header, f Failure) (body string) {
+	if f.Clear || f.Status == http.StatusServiceUnavailable {
+		c.withdraw(h)
+	}
+	if cred, err := c.Read(request); f.Clear && err == nil && cred.Transport == TransportCookie {
+		if cred.hasCookies() {
+			c.Clear(h)
+		} else {
+			c.tellEnd(h)
+		}
 	}
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))

@@ -27,6 +27,8 @@ func TestFailures(t *testing.T) {
 		{session.ErrTryRefresh, wire.Failure{Status: 440, Code: "try_refresh"}},
 		{session.ErrAntiCSRF, wire.Failure{Status: 403, Code: "anti_csrf"}},
 		{session.ErrReauthenticate, wire.Failure{Status: 403, Code: "reauthenticate"}},
+		{session.ErrForbidden, wire.Failure{Status: 403, Code: "forbidden"}},
+		{wire.ErrInvalidRequest, wire.Failure{Status: 400, Code: "invalid_request"}},
 		{session.ErrSessionLimit, wire.Failure{Status: 409, Code: "session_limit"}},
 		{session.ErrConflict, wire.Failure{Status: 409, Code: "conflict"}},
 		{session.ErrTooLarge, wire.Failure{Status: 413, Code: "too_large"}},
@@ -46,7 +48,7 @@ func TestFailures(t *testing.T) {
 				t.Errorf("%v: got %+v, want %+v", err, got, test.want)
 			}
 			h := http.Header{}
-			c.SetFailure(h, got)
+			c.SetFailure(h, http.Header{"Cookie": {"sIdRefreshToken=1"}}, got)
 			if cleared := h.Get("Set-Cookie") != "" || h.Get("Id-Refresh-Token") != ""; cleared != errors.Is(err, session.ErrUnauthorised) {
 				t.Errorf("%v: cookies cleared: %v", err, cleared)
 			}
@@ -66,7 +68,7 @@ func TestReasonsAreCodes(t *testing.T) {
 		"":                   "", `x"`: "", `","error":"`: "", "a b": "", "a\n": "", "Idle": "", "idle2": "", "a-b": "", "a{": "", "a`b": "", "\\u0061": "", "ä": "", "a\x00": "",
 		"\xff": "", "<script>": "",
 	} {
-		body := c.SetFailure(http.Header{}, c.Failure(&session.EndedError{Reason: reason}))
+		body := c.SetFailure(http.Header{}, http.Header{}, c.Failure(&session.EndedError{Reason: reason}))
 		var got map[string]string
 		err := json.Unmarshal([]byte(body), &got)
 		if found, written := got["reason"]; err != nil || got["error"] != "unauthorised" || found != want || written != (want != "") {

@@ -1,5 +1,6 @@
-// Package wire is the HTTP contract of sessions, as pure functions on http.Header: which cookies and headers carry the
-// tokens, and which status and body each error gets. Adapters are thin over it.
+// Package wire is the HTTP contract of sessions, once for all frameworks. A Contract says, as pure functions on http.Header, which
+// cookies and headers carry the tokens, and which status and body each error gets. A Server binds it to a session.Manager and does
+// for one request what adapters offer; they are thin over it.
 //
 // The names and values are those of supertokens-node-mysql-ref-jwt, so that its front-end SDK works unchanged: cookies
 // sAccessToken, sRefreshToken and sIdRefreshToken, headers id-refresh-token and anti-csrf.
@@ -15,29 +16,29 @@ import (
 	"github.com/watchword-dev/watchword/session"
 )
 
-// Prefix says whether cookie names take a prefix that binds browsers to their attributes (RFC 6265bis, section 4.1.3).
-type Prefix string
-
-// The cookie prefix modes.
-const (
-	// PrefixAuto gives the access and refresh cookies __Host- where domain and path allow it, and __Secure- elsewhere;
-	// neither without Secure. The default.
-	PrefixAuto Prefix = "auto"
-	// PrefixNone keeps the plain names, which front ends of the original's time may expect.
-	PrefixNone Prefix = "none"
-)
-
 // DefaultRefreshPath is the path of the refresh endpoint.
 const DefaultRefreshPath = "/api/session/refresh"
 
 // Config says how sessions travel. The zero value of a field means its documented default.
 type Config struct {
-	CookieDomain   string        // default: the host of the request alone
-	CookiePath     string        // of the access cookie; default "/"
-	RefreshPath    string        // of the refresh endpoint and its cookie; default DefaultRefreshPath
-	CookieSameSite http.SameSite // default http.SameSiteLaxMode
-	CookieInsecure bool          // leave Secure off, for development without TLS
-	CookiePrefix   Prefix        // default PrefixAuto
+	// Cookies are the cookies that carry a browser's tokens.
+	Cookies Cookies
+	// Former are cookies of earlier configurations, which browsers may still hold. They are taken like the present ones, and are
+	// expired as soon as that costs nobody a session: whenever a cookie is set, its former places are emptied in the same
+	// response. Keep an entry for as long as a session may live.
+	Former []Cookies
+
+	// Transport says how clients may carry their tokens; default TransportAny.
+	Transport Transport
+
+	// AntiCSRF says how a request with cookies proves that the application's own page sent it; default AntiCSRFFetchMetadata.
+	AntiCSRF AntiCSRF
+	// TrustedOrigins are origins (RFC 6454), such as "https://login.example.com", whose pages may send requests that change
+	// something, beside the request's own host and AllowedOrigins. Default: none.
+	TrustedOrigins []string
+	// AntiCSRFBypass are requests of which any page may be the sender, as patterns of http.ServeMux: "POST /saml/acs". The token
+	// of AntiCSRFToken and AntiCSRFBoth is asked for all the same where a session is. Default: none.
+	AntiCSRFBypass []string
 
 	// The statuses of session errors; default 401. The original's guides use 440 for all three, and so do front ends of
 	// its time.
@@ -45,8 +46,7 @@ type Config struct {
 	StatusUnauthorised int
 	StatusTheft        int
 
-	// AllowedOrigins are the origins (RFC 6454), such as "https://app.example.com", whose pages may call across origins
-	// with cookies. Default: none.
+	// AllowedOrigins are the origins whose pages may call across origins with cookies. Default: none.
 	AllowedOrigins []string
 	// AllowedHeaders are request headers that such calls may send beside Content-Type and the contract's own.
 	AllowedHeaders []string
@@ -55,14 +55,19 @@ type Config struct {
 	// "fd00::/8"); see Contract.Device. Name nothing but proxies: whatever else calls from such an address can pass for any
 	// other. Default: none, so that a client's address is that of the connection.
 	TrustedProxies []string
+
+	// OnFailure, if set, is told of every error that a Server answers to a client that is still there, for logging. Failures of
+	// clients are frequent and are no reason for more than a debug line; status 500 and above are.
+	OnFailure func(r *http.Request, status int, err error) `json:"-"`
 }
 
 // Contract is a validated Config. It is immutable and safe for concurrent use.
 type Contract struct {
 	cfg     Config
-	access  http.Cookie // templates
-	refresh http.Cookie
-	id      http.Cookie
+	cookies [kinds]http.Cookie   // templates
+	former  [kinds][]http.Cookie // where earlier configurations had them
+	names   []cookieName
+	csrf    *http.CrossOriginProtection // nil with AntiCSRFNone
 	origins map[string]bool
 	headers string
 	proxies []netip.Prefix
@@ -70,30 +75,32 @@ type Contract struct {
 
 // New validates a Config. The error matches session.ErrInvalidConfig and names the field.
 func New(cfg Config) (*Contract, error) {
-	def(&cfg.CookiePath, "/")
-	def(&cfg.RefreshPath, DefaultRefreshPath)
-	def(&cfg.CookieSameSite, http.SameSiteLaxMode)
-	def(&cfg.CookiePrefix, PrefixAuto)
+	def(&cfg.Transport, TransportAny)
+	def(&cfg.AntiCSRF, AntiCSRFFetchMetadata)
 	def(&cfg.StatusTryRefresh, http.StatusUnauthorized)
 	def(&cfg.StatusUnauthorised, http.StatusUnauthorized)
 	def(&cfg.StatusTheft, http.StatusUnauthorized)
+	cfg.Cookies = cfg.Cookies.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	proxies, err := cfg.proxies()
-	if err != nil {
+	c := &Contract{cfg: cfg, origins: map[string]bool{}}
+	var err error
+	if c.proxies, err = cfg.proxies(); err != nil {
 		return nil, err
 	}
-	c := &Contract{cfg: cfg, origins: map[string]bool{}, proxies: proxies}
-	c.access = c.template(c.prefix(cfg.CookiePath)+"sAccessToken", cfg.CookiePath, true)
-	c.refresh = c.template(c.prefix(cfg.RefreshPath)+"sRefreshToken", cfg.RefreshPath, true)
-	c.id = c.template("sIdRefreshToken", "/", false) // scripts of every page are to see it
+	if c.csrf, err = cfg.crossOriginProtection(); err != nil {
+		return nil, err
+	}
+	if err := c.layCookies(); err != nil {
+		return nil, err
+	}
 	for _, o := range cfg.AllowedOrigins {
 		c.origins[o] = true
 	}
 	c.headers = strings.Join(append(RequestHeaders(), cfg.AllowedHeaders...), ", ")
 	if c.MaxAccessToken() < 1024 {
-		return nil, invalid("CookieDomain", "and CookiePath leave too little of a cookie's %d bytes", maxCookie)
+		return nil, invalid("Cookies.Domain", "and Path leave too little of a cookie's %d bytes", maxCookie)
 	}
 	return c, nil
 }
@@ -110,40 +117,43 @@ func invalid(field, why string, args ...any) error {
 }
 
 func (cfg Config) validate() error {
-	for _, p := range []struct{ field, path string }{{"CookiePath", cfg.CookiePath}, {"RefreshPath", cfg.RefreshPath}} {
-		if !strings.HasPrefix(p.path, "/") || strings.ContainsFunc(p.path, func(r rune) bool { return r <= ' ' || r > '~' || r == ';' }) {
-			return invalid(p.field, "is %q: it must be an absolute path of printable ASCII without ';'", p.path)
-		}
+	if err := cfg.Cookies.validate("Cookies"); err != nil {
+		return err
 	}
-	if cfg.CookieDomain != "" && (&http.Cookie{Name: "x", Domain: cfg.CookieDomain}).Valid() != nil {
-		return invalid("CookieDomain", "is %q: it is not a domain", cfg.CookieDomain)
+	switch cfg.Transport {
+	case TransportAny, TransportCookie, TransportHeader:
+	default:
+		return invalid("Transport", "is %q: it must be %q, %q or %q", cfg.Transport, TransportAny, TransportCookie, TransportHeader)
 	}
-	switch cfg.CookieSameSite {
-	case http.SameSiteLaxMode, http.SameSiteStrictMode:
-	case http.SameSiteNoneMode:
-		if cfg.CookieInsecure {
-			return invalid("CookieInsecure", "contradicts CookieSameSite None: browsers drop such cookies without Secure")
+	switch cfg.AntiCSRF {
+	case AntiCSRFFetchMetadata, AntiCSRFToken, AntiCSRFBoth:
+	case AntiCSRFNone:
+		if cfg.Cookies.SameSite == http.SameSiteNoneMode {
+			return invalid("AntiCSRF", "is %q, which contradicts Cookies.SameSite None: any page could act as the user", cfg.AntiCSRF)
 		}
 	default:
-		return invalid("CookieSameSite", "is %d: it must be Lax, Strict or None", cfg.CookieSameSite)
-	}
-	if cfg.CookiePrefix != PrefixAuto && cfg.CookiePrefix != PrefixNone {
-		return invalid("CookiePrefix", "is %q: it must be %q or %q", cfg.CookiePrefix, PrefixAuto, PrefixNone)
+		return invalid("AntiCSRF", "is %q: it must be %q, %q, %q or %q", cfg.AntiCSRF,
+			AntiCSRFFetchMetadata, AntiCSRFToken, AntiCSRFBoth, AntiCSRFNone)
 	}
 	for _, s := range []struct {
 		field  string
 		status int
 	}{{"StatusTryRefresh", cfg.StatusTryRefresh}, {"StatusUnauthorised", cfg.StatusUnauthorised}, {"StatusTheft", cfg.StatusTheft}} {
-		if s.status < 400 || s.status > 499 {
-			return invalid(s.field, "is %d: it must be between 400 and 499", s.status)
+		if s.status < 400 || s.status > 499 || s.status == http.StatusForbidden {
+			return invalid(s.field, "is %d: it must be between 400 and 499, and not 403, which says that no refresh will help", s.status)
 		}
 	}
-	for _, o := range cfg.AllowedOrigins {
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o || strings.ContainsFunc(o, notInOrigin) ||
-			u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
-			return invalid("AllowedOrigins", "has %q: an origin is scheme://host[:port] as browsers send it: in lower case, in ASCII, without"+
-				" a path or a default port, and never with *", o)
+	for _, list := range []struct {
+		field   string
+		origins []string
+	}{{"AllowedOrigins", cfg.AllowedOrigins}, {"TrustedOrigins", cfg.TrustedOrigins}} {
+		for _, o := range list.origins {
+			u, err := url.Parse(o)
+			if err != nil || u.Scheme == "" || u.Hostname() == "" || u.Scheme+"://"+u.Host != o || strings.ContainsFunc(o, notInOrigin) ||
+				u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+				return invalid(list.field, "has %q: an origin is scheme://host[:port] as browsers send it: in lower case, in ASCII, without"+
+					" a path or a default port, and never with *", o)
+			}
 		}
 	}
 	for _, h := range cfg.AllowedHeaders {
@@ -157,4 +167,4 @@ func (cfg Config) validate() error {
 func notInOrigin(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r >= 'A' && r <= 'Z' }
 
 // RefreshPath returns the path of the refresh endpoint.
-func (c *Contract) RefreshPath() string { return c.cfg.RefreshPath }
+func (c *Contract) RefreshPath() string { return c.cfg.Cookies.RefreshPath }

@@ -42,6 +42,7 @@ var failures = map[string]error{
 	"token_theft":     fmt.Errorf("wrapped: %w", &session.TheftError{}),
 	"try_refresh":     fmt.Errorf("wrapped: %w", session.ErrTryRefresh),
 	"anti_csrf":       session.ErrAntiCSRF,
+	"forbidden":       fmt.Errorf("wrapped: %w", session.ErrForbidden),
 	"reauthenticate":  fmt.Errorf("wrapped: %w", session.ErrReauthenticate),
 	"unavailable":     fmt.Errorf("wrapped: %w", session.ErrUnavailable),
 	"conflict":        session.ErrConflict,
@@ -54,9 +55,11 @@ var failures = map[string]error{
 func TestResponses(t *testing.T) {
 	t.Parallel()
 	var cases []struct {
-		Name   string
-		Config wire.Config
-		Result struct {
+		Name    string
+		Config  wire.Config
+		Request http.Header
+		Result  struct {
+			Transport     wire.Transport
 			Tokens        *struct{ Access, Refresh, ID, AntiCSRF string }
 			Error, Reason string
 		}
@@ -71,7 +74,7 @@ func TestResponses(t *testing.T) {
 			t.Parallel()
 			c, got := contract(t, test.Config), http.Header{}
 			if v := test.Result.Tokens; v != nil {
-				c.SetTokens(got, session.Tokens{
+				c.SetTokens(got, test.Result.Transport, session.Tokens{
 					IssuedAt: issued, AccessToken: v.Access, AccessExpires: issued.Add(15 * time.Minute),
 					RefreshToken: v.Refresh, RefreshExpires: issued.Add(30 * 24 * time.Hour), ID: v.ID, AntiCSRF: v.AntiCSRF,
 				})
@@ -81,7 +84,7 @@ func TestResponses(t *testing.T) {
 					err = fmt.Errorf("wrapped: %w", &session.EndedError{Reason: session.Reason(test.Result.Reason)})
 				}
 				f := c.Failure(err)
-				body := c.SetFailure(got, f)
+				body := c.SetFailure(got, test.Request, f)
 				if f.Status != test.Status || f.Code != test.Result.Error || f.Reason != test.Result.Reason || body != test.Body {
 					t.Errorf("got %d %s %s %q, want %d %q", f.Status, f.Code, f.Reason, body, test.Status, test.Body)
 				}
@@ -99,14 +102,25 @@ func TestRequests(t *testing.T) {
 		Name            string
 		Config          wire.Config
 		Headers         http.Header
+		Transport       wire.Transport
 		Access, Refresh []string
 		ID              bool
-		AntiCSRF        string
+		AntiCSRF, Error string
 	}
 	vectors(t, "requests.json", &cases)
 	for _, test := range cases {
-		got := contract(t, test.Config).Read(test.Headers)
-		if !slices.Equal(got.Access, test.Access) || !slices.Equal(got.Refresh, test.Refresh) || got.HasID != test.ID || got.AntiCSRF != test.AntiCSRF {
+		c := contract(t, test.Config)
+		got, err := c.Read(test.Headers)
+		if test.Error != "" {
+			if f := c.Failure(err); err == nil || f.Code != test.Error || f.Clear {
+				t.Errorf("%s: got %v, want %s", test.Name, err, test.Error)
+			}
+			continue
+		}
+		if test.Transport == "" {
+			test.Transport = wire.TransportCookie
+		}
+		if err != nil || got.Transport != test.Transport || !slices.Equal(got.Access, test.Access) || !slices.Equal(got.Refresh, test.Refresh) || got.HasID != test.ID || got.AntiCSRF != test.AntiCSRF {
 			t.Errorf("%s: got %+v, want %+v", test.Name, got, test)
 		}
 	}
@@ -115,13 +129,13 @@ func TestRequests(t *testing.T) {
 // Whatever was set before, a response ends with one cookie of each name.
 func TestTheLastWordCounts(t *testing.T) {
 	t.Parallel()
-	c, h := contract(t, wire.Config{CookieInsecure: true}), http.Header{}
+	c, h := contract(t, wire.Config{Cookies: wire.Cookies{Insecure: true}}), http.Header{}
 	h.Add("Set-Cookie", "other=1")
 	h.Add("Access-Control-Expose-Headers", "X-Mine, Anti-CSRF")
 	now := time.Now()
 	tokens := session.Tokens{IssuedAt: now, AccessToken: "A", AccessExpires: now.Add(time.Hour), RefreshToken: "R", RefreshExpires: now.Add(time.Hour), ID: "I", AntiCSRF: "C"}
-	c.SetTokens(h, session.Tokens{IssuedAt: now, AccessToken: "renewed", AccessExpires: now.Add(time.Hour)})
-	c.SetTokens(h, tokens)
+	c.SetTokens(h, wire.TransportCookie, session.Tokens{IssuedAt: now, AccessToken: "renewed", AccessExpires: now.Add(time.Hour)})
+	c.SetTokens(h, wire.TransportCookie, tokens)
 	c.Clear(h)
 	c.Clear(h)
 	if got := h.Values("Set-Cookie"); len(got) != 4 || got[0] != "other=1" || !strings.HasPrefix(got[1], "sAccessToken=;") {
@@ -137,15 +151,17 @@ func TestTheLastWordCounts(t *testing.T) {
 
 func TestMaxAccessTokenFillsTheCookie(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []wire.Config{{}, {CookieDomain: strings.Repeat("a", 60) + ".example.com", CookiePath: "/long/path", CookieSameSite: http.SameSiteStrictMode}} {
+	for _, cfg := range []wire.Config{{}, {Cookies: wire.Cookies{Domain: strings.Repeat("a", 60) + ".example.com", Path: "/long/path", SameSite: http.SameSiteStrictMode, Partitioned: true}}} {
 		c, h := contract(t, cfg), http.Header{}
 		issued := time.Unix(1_760_000_000, 0)
-		c.SetTokens(h, session.Tokens{IssuedAt: issued, AccessToken: strings.Repeat("x", c.MaxAccessToken()), AccessExpires: issued.Add(1 << 31 * time.Second)})
+		c.SetTokens(h, wire.TransportCookie, session.Tokens{IssuedAt: issued, AccessToken: strings.Repeat("x", c.MaxAccessToken()), AccessExpires: issued.Add(1 << 31 * time.Second)})
 		if size := len(h.Get("Set-Cookie")); size > 4096 || size < 4090 {
 			t.Errorf("the longest cookie is %d bytes, want 4096 or little less", size)
 		}
 	}
 }
+
+func cookies(c wire.Cookies) wire.Config { return wire.Config{Cookies: c} }
 
 func TestNewRefusesNonsense(t *testing.T) {
 	t.Parallel()
@@ -153,15 +169,33 @@ func TestNewRefusesNonsense(t *testing.T) {
 		field string
 		cfg   wire.Config
 	}{
-		{"CookiePath", wire.Config{CookiePath: "relative"}},
-		{"CookiePath", wire.Config{CookiePath: "/a;b"}},
-		{"CookiePath", wire.Config{CookiePath: "/" + strings.Repeat("a", 4000)}},
-		{"RefreshPath", wire.Config{RefreshPath: "/a b"}},
-		{"CookieDomain", wire.Config{CookieDomain: "exa mple.com"}},
-		{"CookieDomain", wire.Config{CookieDomain: "example.com; Path=/"}},
-		{"CookieSameSite", wire.Config{CookieSameSite: http.SameSiteDefaultMode}},
-		{"CookieInsecure", wire.Config{CookieSameSite: http.SameSiteNoneMode, CookieInsecure: true}},
-		{"CookiePrefix", wire.Config{CookiePrefix: "host"}},
+		{"Cookies.Path", cookies(wire.Cookies{Path: "relative"})},
+		{"Cookies.Path", cookies(wire.Cookies{Path: "/a;b"})},
+		{"Path", cookies(wire.Cookies{Path: "/" + strings.Repeat("a", 4000)})},
+		{"Cookies.RefreshPath", cookies(wire.Cookies{RefreshPath: "/a b"})},
+		{"Cookies.Domain", cookies(wire.Cookies{Domain: "exa mple.com"})},
+		{"Cookies.Domain", cookies(wire.Cookies{Domain: "example.com; Path=/"})},
+		{"Cookies.SameSite", cookies(wire.Cookies{SameSite: http.SameSiteDefaultMode})},
+		{"Cookies.Insecure", cookies(wire.Cookies{SameSite: http.SameSiteNoneMode, Insecure: true})},
+		{"Cookies.Insecure", cookies(wire.Cookies{Partitioned: true, Insecure: true})},
+		{"Cookies.Prefix", cookies(wire.Cookies{Prefix: "host"})},
+		{"Cookies.AccessName", cookies(wire.Cookies{AccessName: "a b"})},
+		{"Cookies.AccessName", cookies(wire.Cookies{AccessName: "x", IDName: "x"})},
+		{"Cookies.IDName", cookies(wire.Cookies{IDName: "\u00e4"})},
+		{"Cookies.AccessName", cookies(wire.Cookies{AccessName: "__Host-a", Domain: "example.com"})},
+		{"Cookies.AccessName", cookies(wire.Cookies{AccessName: "__host-a", Path: "/app"})},
+		{"Cookies.RefreshName", cookies(wire.Cookies{RefreshName: "__Host-r"})},
+		{"Cookies.IDName", cookies(wire.Cookies{IDName: "__Host-i", Insecure: true})},
+		{"Cookies.IDName", cookies(wire.Cookies{IDName: "__SECURE-i", Insecure: true})},
+		{"Former[1].Domain", wire.Config{Former: []wire.Cookies{{}, {Domain: "x y"}}}},
+		{"Former[0]", wire.Config{Former: []wire.Cookies{{IDName: "sRefreshToken", RefreshName: "x"}}, Cookies: wire.Cookies{Prefix: wire.PrefixNone}}},
+		{"Transport", wire.Config{Transport: "pigeon"}},
+		{"AntiCSRF", wire.Config{AntiCSRF: "maybe"}},
+		{"AntiCSRF", wire.Config{AntiCSRF: wire.AntiCSRFNone, Cookies: wire.Cookies{SameSite: http.SameSiteNoneMode}}},
+		{"AntiCSRFBypass", wire.Config{AntiCSRFBypass: []string{"POST /a", "GET"}}},
+		{"AntiCSRFBypass", wire.Config{AntiCSRFBypass: []string{"/{a}/{a}"}}},
+		{"TrustedOrigins", wire.Config{TrustedOrigins: []string{"https://a.example/"}}},
+		{"StatusTryRefresh", wire.Config{StatusTryRefresh: 403}},
 		{"StatusTryRefresh", wire.Config{StatusTryRefresh: 200}},
 		{"StatusUnauthorised", wire.Config{StatusUnauthorised: 500}},
 		{"StatusTheft", wire.Config{StatusTheft: -1}},
@@ -218,7 +252,7 @@ func TestCORS(t *testing.T) {
 		{"preflight", "OPTIONS", "https://app.example", true, http.Header{
 			"Vary": {"Origin"}, "Access-Control-Allow-Origin": {"https://app.example"}, "Access-Control-Allow-Credentials": {"true"},
 			"Access-Control-Allow-Methods": {"GET, HEAD, POST, PUT, PATCH, DELETE"}, "Access-Control-Max-Age": {"600"},
-			"Access-Control-Allow-Headers": {"content-type, anti-csrf, supertokens-sdk-name, supertokens-sdk-version, x-mine"},
+			"Access-Control-Allow-Headers": {"content-type, anti-csrf, supertokens-sdk-name, supertokens-sdk-version, authorization, session-transport, x-refresh-token, x-mine"},
 		}},
 	} {
 		request, got := http.Header{}, http.Header{}

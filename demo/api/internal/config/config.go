@@ -71,9 +71,9 @@ func Parse(environ []string) (Config, error) {
 		return Config{}, fmt.Errorf("%sDEMO_OPEN_LOGIN lets anybody in: it is refused unless %sADDR is a loopback address, and that is %q",
 			prefix, prefix, cfg.Addr)
 	}
-	cfg.Wire.CookieInsecure = cfg.Loopback()
+	cfg.Wire.Cookies.Insecure = cfg.Loopback()
 	if cfg.secure != nil {
-		cfg.Wire.CookieInsecure = !*cfg.secure
+		cfg.Wire.Cookies.Insecure = !*cfg.secure
 	}
 	// The page and scripts of other origins send it with PUT /api/data.
 	cfg.Wire.AllowedHeaders = []string{"if-match"}
@@ -97,7 +97,7 @@ func (c Config) Loopback() bool {
 // Grace is the configured grace; zero in the strict mode.
 func (c Config) Grace() time.Duration { return max(c.Session.Grace, 0) }
 
-var word = regexp.MustCompile(`[A-Za-z]+`)
+var word = regexp.MustCompile(`[A-Za-z]+(\.[A-Za-z]+)?`)
 
 // Explain turns an error of the library that speaks of fields of its Config into one that speaks of variables.
 func Explain(err error) error {

@@ -23,7 +23,7 @@ var values = []struct {
 }{
 	{"ADDR", map[string]func(Config) bool{
 		"[::1]:0": func(c Config) bool { return c.Addr == "[::1]:0" },
-		":80":     func(c Config) bool { return c.Addr == ":80" && !c.Wire.CookieInsecure },
+		":80":     func(c Config) bool { return c.Addr == ":80" && !c.Wire.Cookies.Insecure },
 	}, []string{"127.0.0.1", "8080", "127.0.0.1:http", "127.0.0.1:70000", "::1:80"}},
 	{"MYSQL_DSN", map[string]func(Config) bool{
 		"u:p@tcp(db:3306)/app": func(c Config) bool { return c.MySQLDSN == "u:p@tcp(db:3306)/app" },
@@ -86,8 +86,8 @@ var values = []struct {
 		"refuse":     func(c Config) bool { return c.Session.OnLimit == session.LimitRefuse },
 	}, []string{"end_newest"}},
 	{"ANTI_CSRF", map[string]func(Config) bool{
-		"token": func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFToken },
-		"none":  func(c Config) bool { return c.Session.AntiCSRF == session.AntiCSRFNone },
+		"token": func(c Config) bool { return c.Wire.AntiCSRF == wire.AntiCSRFToken },
+		"none":  func(c Config) bool { return c.Wire.AntiCSRF == wire.AntiCSRFNone },
 	}, []string{"Token", "1", "auto"}},
 	{"ALGORITHM", map[string]func(Config) bool{
 		"EdDSA": func(c Config) bool { return c.Session.Algorithm == session.EdDSA },
@@ -115,24 +115,24 @@ var values = []struct {
 		},
 	}, []string{"hunter2", "1:hunter2", "1:aHVudGVyMg==", "x:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}},
 	{"COOKIE_DOMAIN", map[string]func(Config) bool{
-		"example.com": func(c Config) bool { return c.Wire.CookieDomain == "example.com" },
+		"example.com": func(c Config) bool { return c.Wire.Cookies.Domain == "example.com" },
 	}, nil},
 	{"COOKIE_SECURE", map[string]func(Config) bool{
-		"true":  func(c Config) bool { return !c.Wire.CookieInsecure },
-		"1":     func(c Config) bool { return !c.Wire.CookieInsecure },
-		"false": func(c Config) bool { return c.Wire.CookieInsecure },
+		"true":  func(c Config) bool { return !c.Wire.Cookies.Insecure },
+		"1":     func(c Config) bool { return !c.Wire.Cookies.Insecure },
+		"false": func(c Config) bool { return c.Wire.Cookies.Insecure },
 	}, []string{"yes", "auto"}},
 	{"COOKIE_SAMESITE", map[string]func(Config) bool{
-		"lax":    func(c Config) bool { return c.Wire.CookieSameSite == http.SameSiteLaxMode },
-		"strict": func(c Config) bool { return c.Wire.CookieSameSite == http.SameSiteStrictMode },
-		"none":   func(c Config) bool { return c.Wire.CookieSameSite == http.SameSiteNoneMode },
+		"lax":    func(c Config) bool { return c.Wire.Cookies.SameSite == http.SameSiteLaxMode },
+		"strict": func(c Config) bool { return c.Wire.Cookies.SameSite == http.SameSiteStrictMode },
+		"none":   func(c Config) bool { return c.Wire.Cookies.SameSite == http.SameSiteNoneMode },
 	}, []string{"Lax", "off"}},
 	{"COOKIE_PATH", map[string]func(Config) bool{
-		"/api": func(c Config) bool { return c.Wire.CookiePath == "/api" },
+		"/api": func(c Config) bool { return c.Wire.Cookies.Path == "/api" },
 	}, []string{"api", "/elsewhere", "/ap"}},
 	{"COOKIE_PREFIX", map[string]func(Config) bool{
-		"auto": func(c Config) bool { return c.Wire.CookiePrefix == wire.PrefixAuto },
-		"none": func(c Config) bool { return c.Wire.CookiePrefix == wire.PrefixNone },
+		"auto": func(c Config) bool { return c.Wire.Cookies.Prefix == wire.PrefixAuto },
+		"none": func(c Config) bool { return c.Wire.Cookies.Prefix == wire.PrefixNone },
 	}, []string{"__Host-"}},
 	{"STATUS_TRY_REFRESH", map[string]func(Config) bool{
 		"440": func(c Config) bool { return c.Wire.StatusTryRefresh == 440 },
@@ -223,8 +223,8 @@ func TestDefaults(t *testing.T) {
 		cfg.Session.Devices != session.DeviceFull, cfg.Session.MaxSessions != 0, len(cfg.Wire.TrustedProxies) != 0,
 		cfg.Session.MaxFeedAge != 0,                                                                       // the library's
 		cfg.Session.AccessLifetime != 0, cfg.Session.IdleLifetime != 0, cfg.Session.AbsoluteLifetime != 0, // the library's
-		cfg.Session.Grace != 10*time.Second, cfg.Session.AntiCSRF != session.AntiCSRFNone,
-		!cfg.Wire.CookieInsecure, cfg.Wire.CookieSameSite != http.SameSiteLaxMode, cfg.Wire.StatusTheft != 401:
+		cfg.Session.Grace != 10*time.Second, cfg.Wire.AntiCSRF != wire.AntiCSRFFetchMetadata,
+		!cfg.Wire.Cookies.Insecure, cfg.Wire.Cookies.SameSite != http.SameSiteLaxMode, cfg.Wire.StatusTheft != 401:
 		t.Errorf("got %+v", cfg)
 	}
 }
@@ -277,6 +277,7 @@ func TestExplainNamesVariables(t *testing.T) {
 		{[]string{"WATCHWORD_MAX_SESSIONS=100000"}, []string{"WATCHWORD_MAX_SESSIONS is 100000"}},
 		{[]string{"WATCHWORD_TRUSTED_PROXIES=proxy.example"}, []string{"WATCHWORD_TRUSTED_PROXIES"}},
 		{[]string{"WATCHWORD_COOKIE_SAMESITE=none"}, []string{"WATCHWORD_COOKIE_SECURE contradicts WATCHWORD_COOKIE_SAMESITE"}},
+		{[]string{"WATCHWORD_COOKIE_SAMESITE=none", "WATCHWORD_COOKIE_SECURE=1", "WATCHWORD_ANTI_CSRF=none"}, []string{"WATCHWORD_ANTI_CSRF is", "contradicts WATCHWORD_COOKIE_SAMESITE"}},
 		{[]string{"WATCHWORD_COOKIE_DOMAIN=a b"}, []string{"WATCHWORD_COOKIE_DOMAIN is"}},
 		{[]string{"WATCHWORD_ALLOWED_ORIGINS=*"}, []string{"WATCHWORD_ALLOWED_ORIGINS has"}},
 	} {

@@ -117,10 +117,10 @@ var settings = []setting{
 		}),
 	},
 	{
-		name: "ANTI_CSRF", form: "token|none", def: string(session.AntiCSRFNone), field: "AntiCSRF",
-		help: "token: requests that change something have to carry the anti-csrf header. none: SameSite cookies have to do.",
-		set: choice(func(c *Config) *session.AntiCSRF { return &c.Session.AntiCSRF }, []option[session.AntiCSRF]{
-			{"token", session.AntiCSRFToken}, {"none", session.AntiCSRFNone},
+		name: "ANTI_CSRF", form: "fetch-metadata|token|both|none", def: string(wire.AntiCSRFFetchMetadata), field: "AntiCSRF",
+		help: "How a request that changes something proves that this site's own page sent it. fetch-metadata: by what the browser says of its origin. token: by the anti-csrf header. both: by both. none: SameSite cookies have to do.",
+		set: choice(func(c *Config) *wire.AntiCSRF { return &c.Wire.AntiCSRF }, []option[wire.AntiCSRF]{
+			{"fetch-metadata", wire.AntiCSRFFetchMetadata}, {"token", wire.AntiCSRFToken}, {"both", wire.AntiCSRFBoth}, {"none", wire.AntiCSRFNone},
 		}),
 	},
 	{
@@ -154,29 +154,29 @@ var settings = []setting{
 		set:  keyEncryption(func(c *Config) *session.Config { return &c.Session }),
 	},
 	{
-		name: "COOKIE_DOMAIN", form: "domain", field: "CookieDomain",
+		name: "COOKIE_DOMAIN", form: "domain", field: "Cookies.Domain",
 		help: "Domain of the cookies. Without it they go to the host that set them and to no other.",
-		set:  text(func(c *Config) *string { return &c.Wire.CookieDomain }),
+		set:  text(func(c *Config) *string { return &c.Wire.Cookies.Domain }),
 	},
 	{
-		name: "COOKIE_SECURE", form: "true|false", field: "CookieInsecure",
+		name: "COOKIE_SECURE", form: "true|false", field: "Cookies.Insecure",
 		help: "Send the cookies over TLS only. Without it: false on a loopback address, true on any other.",
 		set:  optionalFlag(func(c *Config) **bool { return &c.secure }),
 	},
 	{
-		name: "COOKIE_SAMESITE", form: "lax|strict|none", def: "lax", field: "CookieSameSite",
-		help: "Which requests of other sites' pages carry the cookies. none needs COOKIE_SECURE, and ANTI_CSRF=token to be safe.",
-		set:  choice(func(c *Config) *sameSite { return &c.Wire.CookieSameSite }, sameSites),
+		name: "COOKIE_SAMESITE", form: "lax|strict|none", def: "lax", field: "Cookies.SameSite",
+		help: "Which requests of other sites' pages carry the cookies. none needs COOKIE_SECURE, and an ANTI_CSRF other than none.",
+		set:  choice(func(c *Config) *sameSite { return &c.Wire.Cookies.SameSite }, sameSites),
 	},
 	{
-		name: "COOKIE_PATH", form: "path", def: "/", field: "CookiePath",
+		name: "COOKIE_PATH", form: "path", def: "/", field: "Cookies.Path",
 		help: "Path of the access cookie. It has to cover /api.",
-		set:  apiPath(func(c *Config) *string { return &c.Wire.CookiePath }),
+		set:  apiPath(func(c *Config) *string { return &c.Wire.Cookies.Path }),
 	},
 	{
-		name: "COOKIE_PREFIX", form: "auto|none", def: string(wire.PrefixAuto), field: "CookiePrefix",
+		name: "COOKIE_PREFIX", form: "auto|none", def: string(wire.PrefixAuto), field: "Cookies.Prefix",
 		help: "auto: names begin with __Host- or __Secure- where Secure, domain and path allow it. none: plain names.",
-		set: choice(func(c *Config) *wire.Prefix { return &c.Wire.CookiePrefix }, []option[wire.Prefix]{
+		set: choice(func(c *Config) *wire.Prefix { return &c.Wire.Cookies.Prefix }, []option[wire.Prefix]{
 			{"auto", wire.PrefixAuto}, {"none", wire.PrefixNone},
 		}),
 	},

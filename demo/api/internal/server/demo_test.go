@@ -95,7 +95,7 @@ func start(t *testing.T, opts options) *demo {
 	if err := accounts.Ensure(t.Context(), "demo", "watchword-demo"); err != nil {
 		t.Fatal(err)
 	}
-	opts.wire.CookieInsecure = true
+	opts.wire.Cookies.Insecure = true
 	cfg := server.Config{Manager: manager, Wire: opts.wire, Users: accounts, Log: log, Grace: 10 * time.Second, Drill: true}
 	if opts.change != nil {
 		opts.change(&cfg)

@@ -44,8 +44,9 @@ func (d *drill) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch order.Action {
 	case "copy":
-		tokens := d.manager.RankRefreshTokens(r.Context(), d.contract.Read(r.Header).Refresh)
-		if len(tokens) == 0 {
+		cred, err := d.contract.Read(r.Header)
+		tokens := d.manager.RankRefreshTokens(r.Context(), cred.Refresh)
+		if err != nil || len(tokens) == 0 {
 			fail(w, http.StatusConflict, "no_refresh_token")
 			return
 		}

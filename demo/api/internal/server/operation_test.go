@@ -12,6 +12,7 @@ import (
 	"github.com/watchword-dev/watchword/demo/api/internal/page"
 	"github.com/watchword-dev/watchword/demo/api/internal/server"
 	"github.com/watchword-dev/watchword/session"
+	"github.com/watchword-dev/watchword/session/wire"
 )
 
 func TestHealth(t *testing.T) {
@@ -167,7 +168,7 @@ func TestAccessLog(t *testing.T) {
 // TestNoSecretsInTheLog does everything, with the log at its most talkative, and looks for whatever a thief could use.
 func TestNoSecretsInTheLog(t *testing.T) {
 	t.Parallel()
-	d := start(t, options{session: session.Config{AntiCSRF: session.AntiCSRFToken}})
+	d := start(t, options{wire: wire.Config{AntiCSRF: wire.AntiCSRFToken}})
 	c := d.client(t)
 	secrets := map[string]bool{
 		"watchword-demo": true, "password of ann": true, "wrong-password": true, "another-password": true, "body-of-data": true,
@@ -265,7 +266,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page loads %s: %d", match[1], a.StatusCode)
 		}
 	}
-	want := `{"store":"memory","graceMs":10000,"proofMs":300000,"antiCsrf":"none","revocation":"feed","theft":"revoke","refreshPath":"/api/session/refresh","drill":true,"login":{"userId":"demo","password":"watchword-demo"}}` + "\n"
+	want := `{"store":"memory","graceMs":10000,"proofMs":300000,"antiCsrf":"fetch-metadata","revocation":"feed","theft":"revoke","refreshPath":"/api/session/refresh","drill":true,"login":{"userId":"demo","password":"watchword-demo"}}` + "\n"
 	if got := c.do("GET", "/api/demo", "").body; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -2,6 +2,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -55,7 +56,8 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := nethttp.New(cfg.Manager, nethttp.Config{Config: cfg.Wire, OnFailure: logFailure})
+	cfg.Wire.OnFailure = logFailure
+	sessions, err := nethttp.New(cfg.Manager, cfg.Wire)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +106,7 @@ func (a *api) routes() chi.Router {
 		r.Post("/logout-others", a.logoutOthers)
 		r.Post("/reauthenticate", a.reauthenticate)
 	})
-	r.With(a.sessions.RequireWith(nethttp.RequireOptions{MaxAuthAge: maxProofAge})).Post("/password", a.password)
+	r.With(a.sessions.RequireWith(wire.Requirements{MaxAuthAge: maxProofAge})).Post("/password", a.password)
 	return r
 }
 
@@ -118,7 +120,7 @@ func (a *api) describe(w http.ResponseWriter, _ *http.Request) {
 		Store       string                 `json:"store"`
 		GraceMS     int64                  `json:"graceMs"`
 		ProofMS     int64                  `json:"proofMs"`
-		AntiCSRF    session.AntiCSRF       `json:"antiCsrf"`
+		AntiCSRF    wire.AntiCSRF          `json:"antiCsrf"`
 		Revocation  session.RevocationMode `json:"revocation"`
 		Theft       session.TheftPolicy    `json:"theft"`
 		RefreshPath string                 `json:"refreshPath"`
@@ -126,7 +128,7 @@ func (a *api) describe(w http.ResponseWriter, _ *http.Request) {
 		Login       *Login                 `json:"login,omitempty"`
 	}{
 		store, a.cfg.Grace.Milliseconds(), maxProofAge.Milliseconds(),
-		a.manager.AntiCSRF(), a.manager.Health().Feed.Mode, a.cfg.Theft,
+		cmp.Or(a.cfg.Wire.AntiCSRF, wire.AntiCSRFFetchMetadata), a.manager.Health().Feed.Mode, a.cfg.Theft,
 		a.sessions.RefreshPath(), a.cfg.Drill, a.cfg.Login,
 	})
 }

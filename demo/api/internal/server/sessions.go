@@ -99,7 +99,7 @@ func (a *api) end(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found")
 		return
 	case own:
-		a.sessions.Clear(w)
+		a.sessions.Clear(w, r)
 	}
 	respond(w, http.StatusOK, struct{}{})
 }
@@ -147,7 +147,7 @@ func (a *api) logoutAll(w http.ResponseWriter, r *http.Request) {
 		a.sessions.WriteError(w, r, err)
 		return
 	}
-	a.sessions.Clear(w)
+	a.sessions.Clear(w, r)
 	respond(w, http.StatusOK, struct{}{})
 }
 

@@ -1,0 +1,72 @@
+package session
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/watchword-dev/watchword/session/internal/accesstoken"
+	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
+)
+
+// RankAccessTokens orders a request's access tokens: those that this deployment signed and that have not expired, the newest
+// first, and after them the others. It does not ask the store. A client whose cookie jar holds several of one name sends them all.
+func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []string {
+	type issued struct {
+		token string
+		at    time.Time
+	}
+	var (
+		good   []issued
+		others []string
+	)
+	for _, c := range candidates {
+		claims, err := accesstoken.Parse(c, m.keys.accessKey(ctx), accesstoken.Expected{
+			Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: m.cfg.Clock(),
+		})
+		if err != nil {
+			others = append(others, c)
+			continue
+		}
+		at := claims.StoreTime // to the millisecond, and the same clock for all
+		if at.IsZero() {
+			at = claims.IssuedAt
+		}
+		good = append(good, issued{c, at})
+	}
+	slices.SortStableFunc(good, func(a, b issued) int { return b.at.Compare(a.at) })
+	ranked := make([]string, len(good))
+	for i, g := range good {
+		ranked[i] = g.token
+	}
+	return append(ranked, others...)
+}
+
+// RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each session, the
+// session first that began last, and last of all those whose key was cut off, without asking the store for any. A client
+// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's.
+func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
+	var tokens, lost []refreshtoken.Token
+	for _, c := range candidates {
+		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey(ctx)); err == nil {
+			tokens = append(tokens, t)
+		} else if t, _, err := refreshtoken.Open(c, m.keys.lostRefreshKey); err == nil {
+			lost = append(lost, t)
+		}
+	}
+	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
+		first, second := a.Handle(), b.Handle()
+		return cmp.Or(bytes.Compare(second[:], first[:]), b.MintedAt().Compare(a.MintedAt()))
+	})
+	var ranked []string
+	seen := map[Handle]bool{}
+	for _, t := range append(tokens, lost...) {
+		if !seen[t.Handle()] {
+			seen[t.Handle()] = true
+			ranked = append(ranked, t.String())
+		}
+	}
+	return ranked
+}
