@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt-check vet tidy-check consumer lint unit fuzz-seeds simulator integration clean
+.PHONY: help demo test fmt-check vet tidy-check consumer lint unit fuzz-seeds simulator browser integration clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ fuzz-seeds: unit ## fuzz targets over their seeds: go test runs them with the un
 
 simulator: ## the session simulator at full size, and the denylist's memory, race detector off
 	@scripts/test.sh simulator
+
+browser: ## the TypeScript client, in Node and in a real browser
+	@scripts/test.sh browser
 
 integration: ## tests on a real MySQL in a container
 	@scripts/test.sh integration

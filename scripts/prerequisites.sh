@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# prerequisites.sh [go] [cc]: makes sure that Go is new enough and, for the race detector, that a C compiler is there.
+# prerequisites.sh [go] [cc] [node]: makes sure that Go and Node are new enough and, for the race detector, that a C compiler is there.
 # As root on Debian it installs the compiler; otherwise it says in one sentence what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +32,11 @@ for what in "$@"; do
         { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends gcc libc6-dev; } >/dev/null </dev/null ||
         die "apt-get could not install gcc and libc6-dev: install them by hand."
       ;;
-    *) die "usage: prerequisites.sh [go] [cc]" ;;
+    node)
+      command -v node >/dev/null && command -v npm >/dev/null || die "Node.js with npm is not installed (or not on the PATH): install Node 20.19 or newer."
+      node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' ||
+        die "Node.js is too old ($(node --version)): install Node 20.19 or newer."
+      ;;
+    *) die "usage: prerequisites.sh [go] [cc] [node]" ;;
   esac
 done

@@ -16,7 +16,7 @@ in_modules() {
   done
 }
 
-step_prerequisites() { scripts/prerequisites.sh go cc; }
+step_prerequisites() { scripts/prerequisites.sh go cc node; }
 
 step_fmt() {
   local files
@@ -53,6 +53,17 @@ step_unit() {
 # revoked takes can be measured only here: the detector needs some of its own for each entry.
 step_simulator() { (cd session && go test -count=1 -timeout "$timeout" ./sessionsim/... ./internal/denylist); }
 
+# The TypeScript client: types, units and size, and a real browser against a real server.
+step_browser() {
+  (
+    cd adapters/browser
+    npm ci --no-audit --no-fund
+    npm run check
+    npm test
+    npm run e2e
+  )
+}
+
 # One package at a time: each has a MySQL server of its own, and the machine may be small.
 step_integration() {
   (cd integration && ./engine.sh run go test -race -count=1 -p 1 -timeout "$timeout" ./...)
@@ -67,13 +78,14 @@ title() {
     consumer) echo 'what a consumer of single modules downloads' ;;
     lint) echo 'golangci-lint' ;;
     unit) echo 'tests, race detector on' ;;
+    browser) echo 'the TypeScript client, in Node and in a browser' ;;
     simulator) echo 'session simulator at full size, memory of the denylist; race detector off' ;;
     integration) echo 'integration tests on MySQL, race detector on' ;;
     *) return 1 ;;
   esac
 }
 
-if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer lint unit simulator integration; fi
+if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer lint unit simulator browser integration; fi
 for step in "$@"; do
   title "$step" >/dev/null || { echo "test.sh: there is no step $step" >&2; exit 2; }
 done

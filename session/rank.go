@@ -5,18 +5,20 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
 )
 
-// RankAccessTokens orders a request's access tokens: those that this deployment signed and that have not expired, the newest
-// first, and after them the others. It does not ask the store. A client whose cookie jar holds several of one name sends them all.
+// RankAccessTokens orders a request's access tokens: those that this deployment signed and that have not expired, in the order that
+// RankRefreshTokens would have their sessions, the newest of each first, and after them the others. It does not ask the store. A
+// client whose cookie jar holds several of one name sends them all.
 func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []string {
 	type issued struct {
-		token string
-		at    time.Time
+		token, session string
+		at             time.Time
 	}
 	var (
 		good   []issued
@@ -34,9 +36,11 @@ func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []s
 		if at.IsZero() {
 			at = claims.IssuedAt
 		}
-		good = append(good, issued{c, at})
+		good = append(good, issued{c, claims.Session, at})
 	}
-	slices.SortStableFunc(good, func(a, b issued) int { return b.at.Compare(a.at) })
+	slices.SortStableFunc(good, func(a, b issued) int { // handles in text are ordered by time, as in binary
+		return cmp.Or(strings.Compare(b.session, a.session), b.at.Compare(a.at))
+	})
 	ranked := make([]string, len(good))
 	for i, g := range good {
 		ranked[i] = g.token

@@ -21,6 +21,9 @@ type RefreshOptions struct {
 	Device Device
 	// AntiCSRF is as in CreateOptions.
 	AntiCSRF bool
+	// Resend asks for the refresh token also where the client is to keep the one that it presented, since it holds others beside
+	// it. It is sent where that is safe: not within the grace after it was rotated in, when a newer one may arrive before it.
+	Resend bool
 }
 
 // Refresh exchanges a refresh token for a new pair. If the RefreshToken that it returns is empty, the client keeps the
@@ -40,7 +43,7 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts Refresh
 	waiting, cancel := m.storeContext(ctx)
 	defer cancel()
 	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
-		s, tokens, err := m.refresh(ctx, token, key, RefreshOptions{Device: m.cfg.device(opts.Device), AntiCSRF: opts.AntiCSRF})
+		s, tokens, err := m.refresh(ctx, token, key, RefreshOptions{Device: m.cfg.device(opts.Device), AntiCSRF: opts.AntiCSRF, Resend: opts.Resend})
 		return answer{s, tokens, err}
 	})
 	return a.session, a.tokens, a.err
@@ -64,7 +67,7 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 			return nil, Tokens{}, m.outlived(ctx, row)
 		}
 		row.Device = m.cfg.shown(row.Device)
-		p := presented{token: token, key: key, row: row, now: now, at: at, device: opts.Device}
+		p := presented{token: token, key: key, row: row, now: now, at: at, device: opts.Device, resend: opts.Resend}
 		decided := m.policy.decide(row, token.Mark(), now)
 		if decided.action == actTheft {
 			return nil, Tokens{}, m.theft(ctx, p, decided.kind)
@@ -104,6 +107,7 @@ type presented struct {
 	now    time.Time // the store's
 	at     time.Time // this process's, a little earlier
 	device Device
+	resend bool
 }
 
 // step carries out a decision. It reports false when another request changed the row in between.
@@ -140,7 +144,7 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 		}
 		// The session's end moves, and the client's copy of the token has to last as long. A late answer does no harm here:
 		// for a grace from now on there is no newer token that it could displace.
-		g.kept = p.now.Sub(p.row.HandedAt) < life.Idle/keptShare
+		g.kept = !p.resend && p.now.Sub(p.row.HandedAt) < life.Idle/keptShare
 		won, err = m.store.Confirm(ctx, h, mark, nil, renewal)
 	case actMint:
 		next := m.succeed(&g, p.token, p.key, p.now)

@@ -42,6 +42,9 @@ func (s *Session) AccessExpires() time.Time { return s.expires }
 // or when Manager.Reauthenticated was called.
 func (s *Session) AuthTime() time.Time { return s.authAt }
 
+// RefreshID returns the Tokens.ID of the refresh token that came with the access token.
+func (s *Session) RefreshID() string { return generationID(s.mark) }
+
 // Renewed returns what is to replace the client's access token, if there is anything: the same token, no longer marked
 // as unconfirmed. Of the Tokens only the access token is set.
 func (s *Session) Renewed() (Tokens, bool) {

@@ -20,7 +20,6 @@ type Credentials struct {
 	HasID     bool      // the id cookie is there; without it a browser has no session
 	AntiCSRF  string    // the anti-csrf header
 
-	id    string      // the id cookie's value
 	count [kinds]int  // how many cookies there are of each kind
 	stray [kinds]bool // there are several, or one has a former name: the response is to leave one
 }
@@ -118,7 +117,7 @@ func (cred *Credentials) collect(known *cookieName, value string) bool {
 	case refreshCookie:
 		cred.Refresh = append(cred.Refresh, value)
 	case idCookie:
-		cred.HasID, cred.id = true, value
+		cred.HasID = true
 	case kinds:
 	}
 	return cred.count[known.kind] <= maxCandidates

@@ -82,8 +82,8 @@ func (c *Contract) SetFailure(h, request http.Header, f Failure) (body string) {
 	if f.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
-		h.Del(name) // what a handler has set for the answer that it did not come to give
+	for _, name := range []string{"Content-Length", "Etag", "Last-Modified"} {
+		h.Del(name) // what a handler has set for the answer that it did not come to give; a compressing writer still compresses
 	}
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")

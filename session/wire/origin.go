@@ -27,11 +27,11 @@ const (
 	AntiCSRFNone AntiCSRF = "none"
 )
 
-func (cfg Config) crossOriginProtection() (p *http.CrossOriginProtection, err error) {
+func (cfg Config) crossOriginProtection() (*http.CrossOriginProtection, error) {
 	if cfg.AntiCSRF == AntiCSRFNone {
 		return nil, nil
 	}
-	p = http.NewCrossOriginProtection()
+	p := http.NewCrossOriginProtection()
 	for _, list := range [][]string{cfg.AllowedOrigins, cfg.TrustedOrigins} {
 		for _, origin := range list {
 			if err := p.AddTrustedOrigin(origin); err != nil {
@@ -39,6 +39,22 @@ func (cfg Config) crossOriginProtection() (p *http.CrossOriginProtection, err er
 			}
 		}
 	}
+	return p, nil
+}
+
+// bypassed marks the requests of AntiCSRFBypass. A router also has patterns for requests that it would redirect: those have another
+// handler (CVE-2025-47910).
+type bypassed struct{}
+
+func (bypassed) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+// bypass makes a router of AntiCSRFBypass, which serves nothing. It is not CrossOriginProtection's own, which does not get
+// to see the method of a handshake.
+func (cfg Config) bypass() (mux *http.ServeMux, err error) {
+	if len(cfg.AntiCSRFBypass) == 0 {
+		return nil, nil
+	}
+	mux = http.NewServeMux()
 	pattern := ""
 	defer func() {
 		if problem := recover(); problem != nil { // how net/http refuses a pattern
@@ -46,9 +62,9 @@ func (cfg Config) crossOriginProtection() (p *http.CrossOriginProtection, err er
 		}
 	}()
 	for _, pattern = range cfg.AntiCSRFBypass {
-		p.AddInsecureBypassPattern(pattern)
+		mux.Handle(pattern, bypassed{})
 	}
-	return p, nil
+	return mux, nil
 }
 
 // asksForToken reports whether browsers' access tokens are bound to an anti-CSRF token.
@@ -62,11 +78,21 @@ func (c *Contract) checkOrigin(r *http.Request) error {
 	if c.csrf == nil {
 		return nil
 	}
-	if upgrade(r) && !mayChange(r.Method) {
-		// A WebSocket is opened by GET, by any page, and with cookies; what it carries afterwards may change something.
-		post := *r
-		post.Method = http.MethodPost
-		r = &post
+	if c.bypass != nil {
+		if h, _ := c.bypass.Handler(r); h == http.Handler(bypassed{}) {
+			return nil
+		}
+	}
+	if handshake := upgrade(r) && !mayChange(r.Method); handshake || r.Host == "" {
+		checked := *r
+		if handshake {
+			// A WebSocket is opened by GET, by any page, and with cookies; what it carries afterwards may change something.
+			checked.Method = http.MethodPost
+		}
+		if r.Host == "" {
+			checked.Host = "." // no origin has this one; "null" would have none, as the request does
+		}
+		r = &checked
 	}
 	if err := c.csrf.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", session.ErrAntiCSRF, err)

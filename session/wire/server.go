@@ -157,7 +157,7 @@ func (s *Server) leaveOne(h http.Header, cred Credentials, verified *session.Ses
 	}
 	if cred.stray[idCookie] {
 		// How long the session lasts is not in the access token. One that ends before its id cookie is found out by a refresh.
-		s.contract.put(h, idCookie, cred.id, now, now.Add(s.manager.IdleLifetime()))
+		s.contract.put(h, idCookie, verified.RefreshID(), now, now.Add(s.manager.IdleLifetime()))
 		noStore(h)
 	}
 }
@@ -191,7 +191,10 @@ func (s *Server) Refresh(h http.Header, r *http.Request) (*session.Session, erro
 	if err != nil {
 		return nil, err
 	}
-	opts := session.RefreshOptions{Device: s.contract.Device(r.RemoteAddr, r.Header), AntiCSRF: s.asksForToken(cred)}
+	opts := session.RefreshOptions{
+		Device: s.contract.Device(r.RemoteAddr, r.Header), AntiCSRF: s.asksForToken(cred),
+		Resend: cred.stray[refreshCookie], // of several cookies the client is to keep this one
+	}
 	over := session.ErrUnauthorised
 	for i, token := range s.manager.RankRefreshTokens(r.Context(), cred.Refresh) {
 		refreshed, tokens, err := s.manager.Refresh(r.Context(), token, opts)
@@ -204,11 +207,6 @@ func (s *Server) Refresh(h http.Header, r *http.Request) (*session.Session, erro
 		}
 		if err != nil {
 			return nil, err
-		}
-		if tokens.RefreshToken == "" && cred.stray[refreshCookie] {
-			// The client is to keep the token, and of several cookies only this one. To send it again is safe for a grace, in
-			// which there is no newer one.
-			tokens.RefreshToken = token
 		}
 		s.contract.SetTokens(h, cred.Transport, tokens)
 		return refreshed, nil

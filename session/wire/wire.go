@@ -68,6 +68,7 @@ type Contract struct {
 	former  [kinds][]http.Cookie // where earlier configurations had them
 	names   []cookieName
 	csrf    *http.CrossOriginProtection // nil with AntiCSRFNone
+	bypass  *http.ServeMux              // what it lets pass
 	origins map[string]bool
 	headers string
 	proxies []netip.Prefix
@@ -90,6 +91,9 @@ func New(cfg Config) (*Contract, error) {
 		return nil, err
 	}
 	if c.csrf, err = cfg.crossOriginProtection(); err != nil {
+		return nil, err
+	}
+	if c.bypass, err = cfg.bypass(); err != nil {
 		return nil, err
 	}
 	if err := c.layCookies(); err != nil {
