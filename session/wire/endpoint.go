@@ -20,6 +20,8 @@ func (s *Server) LogoutEndpoint(h http.Header, r *http.Request) (status int, bod
 func MethodNotAllowed(h http.Header, allow string) (status int, body string) {
 	h.Set("Allow", allow)
 	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	noStore(h)
 	return http.StatusMethodNotAllowed, `{"error":"method_not_allowed"}` + "\n"
 }
 

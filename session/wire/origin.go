@@ -8,8 +8,8 @@ import (
 )
 
 // AntiCSRF says how a request with cookies proves that the application's own page sent it, and not one of somebody else (cross-site
-// request forgery). It concerns requests that may change something, WebSocket handshakes, and whatever Create, Refresh and
-// Logout get. A failed check is ErrAntiCSRF: 403, and nothing is cleared. Clients of headers need none of it, since no
+// request forgery). It concerns requests that may change something, those that Create, Refresh and Logout get among them, and
+// WebSocket handshakes. A failed check is ErrAntiCSRF: 403, and nothing is cleared. Clients of headers need none of it, since no
 // browser adds those by itself.
 type AntiCSRF string
 
@@ -19,7 +19,8 @@ const (
 	// Sec-Fetch-Site and Origin. The default.
 	AntiCSRFFetchMetadata AntiCSRF = "fetch-metadata"
 	// AntiCSRFToken binds a token into the access token, which the page has to send in the anti-csrf header, as the original does.
-	// Login, refresh and logout, for which a page may have no token, are checked as in AntiCSRFFetchMetadata.
+	// Login and refresh, for which a page may have no token, and logout beside its token, are checked as in
+	// AntiCSRFFetchMetadata.
 	AntiCSRFToken AntiCSRF = "token"
 	// AntiCSRFBoth asks for both.
 	AntiCSRFBoth AntiCSRF = "both"

@@ -25,7 +25,8 @@ type Config struct {
 	Cookies Cookies
 	// Former are cookies of earlier configurations, which browsers may still hold. They are taken like the present ones, and are
 	// expired as soon as that costs nobody a session: whenever a cookie is set, its former places are emptied in the same
-	// response. Keep an entry for as long as a session may live.
+	// response. Keep an entry for as long as a session may live. Browsers show a refresh cookie only below its path: one whose
+	// RefreshPath does not contain the present one needs the refresh endpoint there, too, meanwhile.
 	Former []Cookies
 
 	// Transport says how clients may carry their tokens; default TransportAny.

@@ -31,6 +31,7 @@ func main() {
 	flag.DurationVar(&cfg.access, "access", 2*time.Second, "how long access tokens live")
 	flag.DurationVar(&cfg.grace, "grace", session.DefaultGrace, "how long crossing requests are honoured")
 	flag.StringVar(&cfg.antiCSRF, "anti-csrf", string(wire.AntiCSRFFetchMetadata), "fetch-metadata, token, both or none")
+	flag.BoolVar(&cfg.original, "original", false, "plain cookie names and status 440, as the original's front ends know them")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -43,6 +44,7 @@ func main() {
 type config struct {
 	files, client, antiCSRF string
 	access, grace           time.Duration
+	original                bool
 }
 
 // site is a server and what the tests may ask of it beside its sessions.
@@ -65,12 +67,17 @@ func run(ctx context.Context, cfg config, stdout io.Writer) error {
 		return err
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
-	sessions, err := nethttp.New(manager, wire.Config{
+	contract := wire.Config{
 		Cookies:  wire.Cookies{Insecure: true},
 		AntiCSRF: wire.AntiCSRF(cfg.antiCSRF),
 		// Another origin of the same site, so that cookies of this one reach it and are not to be read there.
 		AllowedOrigins: []string{fmt.Sprintf("http://www.watchword.localhost:%d", port)},
-	})
+	}
+	if cfg.original {
+		contract.Cookies.Prefix = wire.PrefixNone
+		contract.StatusTryRefresh, contract.StatusUnauthorised, contract.StatusTheft = 440, 440, 440
+	}
+	sessions, err := nethttp.New(manager, contract)
 	if err != nil {
 		return err
 	}
