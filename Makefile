@@ -6,9 +6,8 @@
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## run the demo application
-	@scripts/prerequisites.sh go
-	@go build -o .bin/demo ./demo/api && exec .bin/demo
+demo: ## build and run the demo: API, front end and lab
+	@scripts/demo.sh
 
 test: ## run every check and every test there is
 	@scripts/test.sh
@@ -36,7 +35,7 @@ fuzz-seeds: unit ## fuzz targets over their seeds: go test runs them with the un
 simulator: ## the session simulator at full size, and the denylist's memory, race detector off
 	@scripts/test.sh simulator
 
-browser: ## the TypeScript client, in Node and in a real browser
+browser: ## the TypeScript client and the demo, in Node and in a real browser
 	@scripts/test.sh browser
 
 integration: ## tests on a real MySQL in a container

@@ -53,13 +53,19 @@ step_unit() {
 # revoked takes can be measured only here: the detector needs some of its own for each entry.
 step_simulator() { (cd session && go test -count=1 -timeout "$timeout" ./sessionsim/... ./internal/denylist); }
 
-# The TypeScript client: types, units and size, and a real browser against a real server.
+# The TypeScript client and the demo's page: types, units and size, and a real browser against real servers.
 step_browser() {
   (
     cd adapters/browser
     npm ci --no-audit --no-fund
     npm run check
     npm test
+    npm run e2e
+  )
+  (
+    cd demo/web
+    npm ci --no-audit --no-fund
+    npm run check
     npm run e2e
   )
 }
@@ -78,7 +84,7 @@ title() {
     consumer) echo 'what a consumer of single modules downloads' ;;
     lint) echo 'golangci-lint' ;;
     unit) echo 'tests, race detector on' ;;
-    browser) echo 'the TypeScript client, in Node and in a browser' ;;
+    browser) echo 'the TypeScript client and the demo, in Node and in a browser' ;;
     simulator) echo 'session simulator at full size, memory of the denylist; race detector off' ;;
     integration) echo 'integration tests on MySQL, race detector on' ;;
     *) return 1 ;;

@@ -1,4 +1,4 @@
-// Command api is Watchword's demo: an API with sessions, and a page that walks through them. Run it with --help for its
+// Command api is Watchword's demo: an API with sessions, and the front end that shows them at work. Run it with --help for its
 // settings.
 package main
 

@@ -35,6 +35,8 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
+const demoCredentials = `{"userId":"demo","password":"watchword-demo-login"}`
+
 // program is a running demo.
 type program struct {
 	addr           string
@@ -110,6 +112,8 @@ func TestStartFails(t *testing.T) {
 		"value":    {[]string{free, "WATCHWORD_GRACE=ten"}, []string{"WATCHWORD_GRACE"}},
 		"unknown":  {[]string{free, "WATCHWORD_COLOUR=red"}, []string{"WATCHWORD_COLOUR"}},
 		"open":     {[]string{"WATCHWORD_ADDR=0.0.0.0:0", "WATCHWORD_DEMO_OPEN_LOGIN=1"}, []string{"WATCHWORD_DEMO_OPEN_LOGIN", "0.0.0.0:0"}},
+		"lab":      {[]string{"WATCHWORD_ADDR=0.0.0.0:0", "WATCHWORD_DEMO_LAB=1"}, []string{"WATCHWORD_DEMO_LAB", "0.0.0.0:0"}},
+		"web":      {[]string{free, "WATCHWORD_WEB=main_test.go"}, []string{"WATCHWORD_WEB", "main_test.go"}},
 		"together": {[]string{free, "WATCHWORD_IDLE_LIFETIME=1m", "WATCHWORD_ACCESS_LIFETIME=2m"}, []string{"WATCHWORD_IDLE_LIFETIME", "WATCHWORD_ACCESS_LIFETIME"}},
 		"feed":     {[]string{free, "WATCHWORD_FEED_INTERVAL=20s", "WATCHWORD_MAX_FEED_AGE=30s"}, []string{"WATCHWORD_MAX_FEED_AGE", "WATCHWORD_FEED_INTERVAL"}},
 		"proxies":  {[]string{free, "WATCHWORD_TRUSTED_PROXIES=proxy.example"}, []string{"WATCHWORD_TRUSTED_PROXIES", "proxy.example"}},
@@ -162,13 +166,15 @@ func TestSilentDatabase(t *testing.T) {
 func TestServesAndStops(t *testing.T) {
 	t.Parallel()
 	p := startProgram(t, "WATCHWORD_CLEANUP_INTERVAL=1ms")
-	if out := p.stdout.String(); !strings.Contains(out, demoLogin.UserID) || !strings.Contains(out, demoLogin.Password) {
-		t.Errorf("the login is not announced: %q", out)
+	for what, text := range map[string]string{"announced": p.stdout.String(), "in --help": config.Help()} {
+		if !strings.Contains(text, demoLogin.UserID) || !strings.Contains(text, demoLogin.Password) {
+			t.Errorf("the login is not %s: %q", what, text)
+		}
 	}
 	if !strings.Contains(p.stderr.String(), `{"level":"info","addr":"127.0.0.1:`) {
 		t.Errorf("got log %q", p.stderr.String())
 	}
-	status, cookies := post(t, p.addr, "/api/login", `{"userId":"demo","password":"watchword-demo"}`)
+	status, cookies := post(t, p.addr, "/api/login", demoCredentials)
 	if status != 200 {
 		t.Errorf("login: got %d", status)
 	}
@@ -189,13 +195,12 @@ func TestSettingsReachTheSessions(t *testing.T) {
 	t.Parallel()
 	p := startProgram(t,
 		"WATCHWORD_MAX_SESSIONS=1", "WATCHWORD_TRUSTED_PROXIES=127.0.0.0/8", "WATCHWORD_DEVICES=coarse", "WATCHWORD_REVOCATION=strict")
-	const login = `{"userId":"demo","password":"watchword-demo"}`
 	first := visitor{t: t, addr: p.addr}
-	if a := first.do("POST", "/api/login", login); a.status != 200 {
+	if a := first.do("POST", "/api/login", demoCredentials); a.status != 200 {
 		t.Fatalf("login: got %d %s", a.status, a.body)
 	}
 	second := visitor{t: t, addr: p.addr}
-	if a := second.do("POST", "/api/login", login, "X-Forwarded-For", "203.0.113.9"); a.status != 200 {
+	if a := second.do("POST", "/api/login", demoCredentials, "X-Forwarded-For", "203.0.113.9"); a.status != 200 {
 		t.Fatalf("login: got %d %s", a.status, a.body)
 	}
 	if a := first.do("GET", "/api/me", ""); a.status != 401 || a.body != `{"error":"unauthorised","reason":"session_limit"}`+"\n" {
@@ -223,7 +228,7 @@ func TestSettingsReachTheSessions(t *testing.T) {
 func TestCleansUp(t *testing.T) {
 	t.Parallel()
 	p := startProgram(t, "WATCHWORD_CLEANUP_INTERVAL=10ms", "WATCHWORD_IDLE_LIFETIME=1100ms", "WATCHWORD_ACCESS_LIFETIME=1s")
-	if status, _ := post(t, p.addr, "/api/login", `{"userId":"demo","password":"watchword-demo"}`); status != 200 {
+	if status, _ := post(t, p.addr, "/api/login", demoCredentials); status != 200 {
 		t.Fatalf("login: got %d", status)
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -247,7 +252,7 @@ func TestGracefulShutdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	body := `{"userId":"demo","password":"watchword-demo"}`
+	body := demoCredentials
 	_, _ = fmt.Fprintf(conn, "POST /api/login HTTP/1.1\r\nHost: demo\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:10])
 	time.Sleep(100 * time.Millisecond) // the request has begun
 	p.stop()
@@ -270,6 +275,72 @@ func TestGracefulShutdown(t *testing.T) {
 	if response.StatusCode != 200 {
 		t.Errorf("got %s", response.Status)
 	}
+	p.exit(t, 0)
+}
+
+// TestShutdownWithOpenStreams: answers that have no end, and thieves who have time, do not hold it up.
+func TestShutdownWithOpenStreams(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, "WATCHWORD_DEMO_LAB=1")
+	if out := p.stdout.String(); !strings.Contains(out, "the lab is open") {
+		t.Errorf("it is not announced: %q", out)
+	}
+	v := visitor{t: t, addr: p.addr}
+	if a := v.do("POST", "/api/login", demoCredentials); a.status != 200 {
+		t.Fatalf("login: got %d %s", a.status, a.body)
+	}
+	streams := make([]*bufio.Reader, 3)
+	for i := range streams {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.addr+"/api/lab/stream", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cookie := range v.cookies {
+			r.AddCookie(cookie)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		streams[i] = bufio.NewReader(response.Body)
+		if line, err := streams[i].ReadString('\n'); line != "event: snapshot\n" || err != nil {
+			t.Errorf("stream %d: got %q, %v", i, line, err)
+		}
+	}
+	for _, call := range [][2]string{
+		{"/api/session/refresh/lab/copy", ""}, {"/api/lab/thief", `{"thief":"thief 1","strategy":"wait"}`}, {"/api/lab/outage", `{"on":true}`},
+	} {
+		if a := v.do("POST", call[0], call[1]); a.status != 200 {
+			t.Errorf("%s: got %d %s", call[0], a.status, a.body)
+		}
+	}
+	began := time.Now()
+	p.stop()
+	p.exit(t, 0)
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	for i, stream := range streams {
+		if _, err := io.Copy(io.Discard, stream); err != nil {
+			t.Errorf("stream %d was cut off: %v", i, err)
+		}
+	}
+}
+
+// TestThiefWithSecureCookies: browsers take them from this machine without TLS, and so does the thief.
+func TestThiefWithSecureCookies(t *testing.T) {
+	t.Parallel()
+	p := startProgram(t, "WATCHWORD_DEMO_LAB=1", "WATCHWORD_COOKIE_SECURE=1")
+	v := visitor{t: t, addr: p.addr}
+	v.do("POST", "/api/login", demoCredentials)
+	if a := v.do("POST", "/api/session/refresh/lab/copy", ""); a.body != `{"thief":"thief 1"}`+"\n" {
+		t.Errorf("copy: got %d %s", a.status, a.body)
+	}
+	if a := v.do("POST", "/api/lab/thief", `{"thief":"thief 1","strategy":"use"}`); a.body != `{"status":200}`+"\n" {
+		t.Errorf("use: got %d %s", a.status, a.body)
+	}
+	p.stop()
 	p.exit(t, 0)
 }
 

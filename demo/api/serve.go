@@ -6,27 +6,18 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
-	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/watchword-dev/watchword/demo/api/internal/config"
-	"github.com/watchword-dev/watchword/demo/api/internal/server"
-	"github.com/watchword-dev/watchword/demo/api/internal/users"
-	"github.com/watchword-dev/watchword/session"
-	"github.com/watchword-dev/watchword/session/wire"
 )
 
 // drainTimeout bounds what the end waits for requests that are being answered.
 const drainTimeout = 10 * time.Second
-
-// demoLogin is the demo's own user. It is no secret.
-var demoLogin = server.Login{UserID: "demo", Password: "watchword-demo"}
 
 // serve runs the demo until ctx is done, and leaves nothing behind.
 func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog.Logger) (err error) {
@@ -37,65 +28,21 @@ func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog
 	}
 	defer func() { _ = listener.Close() }() // the server closes it as well
 
-	back, handler, manager, err := assemble(ctx, cfg, log)
+	d, err := assemble(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, back.close()) }()
+	defer func() { err = errors.Join(err, d.close()) }()
 
 	background, stop := context.WithCancel(ctx)
-	var jobs sync.WaitGroup
-	defer jobs.Wait()
+	wait := d.start(background)
+	defer wait()
 	defer stop()
-	jobs.Go(func() { manager.Run(background) })
+	defer d.hangUp()
 
-	log.Info().Str("addr", listener.Addr().String()).Bool("mysql", cfg.MySQLDSN != "").Msg("listening")
+	log.Info().Str("addr", listener.Addr().String()).Bool("mysql", cfg.MySQLDSN != "").Bool("lab", cfg.Lab).Msg("listening")
 	announce(stdout, cfg, listener.Addr())
-	return serveHTTP(ctx, listener, handler, log)
-}
-
-// assemble puts the parts together. Whatever needs the database has startTimeout for it.
-func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (_ backend, _ http.Handler, _ *session.Manager, err error) {
-	cfg.Session.OnEvent = server.LogEvents(log)
-	cfg.Session.Logger = slog.New(zerolog.NewSlogHandler(log))
-	_, wireErr := wire.New(cfg.Wire)
-	if err := errors.Join(cfg.Session.Validate(), wireErr); err != nil {
-		return backend{}, nil, nil, err // before anything is asked of the database
-	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	back, err := openBackend(ctx, cfg)
-	if err != nil {
-		return backend{}, nil, nil, err
-	}
-	defer func() {
-		if err != nil {
-			_ = back.close() // the first error is the one to tell
-		}
-	}()
-	manager, err := session.New(ctx, back.store, cfg.Session)
-	if err != nil {
-		return backend{}, nil, nil, err
-	}
-	accounts := users.New(back.directory, users.NewHasher(users.DefaultCost), cfg.OpenLogin)
-	// A user whose password everybody knows has no place unless this is somebody's own machine.
-	if !cfg.Loopback() {
-		accounts.Refuse(demoLogin.Password)
-	} else if err := accounts.Ensure(ctx, demoLogin.UserID, demoLogin.Password); err != nil {
-		return backend{}, nil, nil, fmt.Errorf("make the demo user: %w", err)
-	}
-	serverConfig := server.Config{
-		Manager: manager, Wire: cfg.Wire, Users: accounts, Log: log, Ping: back.ping,
-		Grace: cfg.Grace(), Theft: cfg.Session.Theft, Drill: cfg.Loopback(),
-	}
-	if cfg.Loopback() {
-		serverConfig.Login = &demoLogin
-	}
-	handler, err := server.New(serverConfig)
-	if err != nil {
-		return backend{}, nil, nil, err
-	}
-	return back, handler, manager, nil
+	return serveHTTP(ctx, listener, d, log)
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
@@ -128,13 +75,16 @@ func announce(w io.Writer, cfg config.Config, addr net.Addr) {
 	if cfg.OpenLogin {
 		text += "any user name logs in with the password \"watchword\"\n"
 	}
+	if cfg.Lab {
+		text += "the lab is open: it steals tokens, loses answers and cuts the connection to the database\n"
+	}
 	_, _ = io.WriteString(w, text)
 }
 
 // serveHTTP serves until ctx is done, and then lets requests that are being answered come to their end.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log zerolog.Logger) error {
+func serveHTTP(ctx context.Context, listener net.Listener, d *demo, log zerolog.Logger) error {
 	srv := &http.Server{
-		Handler:           handler,
+		Handler:           d.server,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -142,6 +92,7 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 		MaxHeaderBytes:    64 << 10, // several cookies of one name, each up to 4 KiB, come through to be told apart
 		ErrorLog:          stdlog.New(log, "", 0),
 	}
+	srv.RegisterOnShutdown(d.hangUp)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	select {

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Answers the official image's environment: MYSQL_ROOT_PASSWORD or MYSQL_ALLOW_EMPTY_PASSWORD, MYSQL_ROOT_HOST,
-# MYSQL_DATABASE, MYSQL_USER, MYSQL_PASSWORD; of the rest, our tests need nothing. An empty data directory is filled from the
-# one baked into the image, and the accounts are made by --init-file, so that mysqld starts once, in a second or two.
+# Answers the official image's environment: MYSQL_ROOT_PASSWORD, MYSQL_RANDOM_ROOT_PASSWORD or MYSQL_ALLOW_EMPTY_PASSWORD,
+# MYSQL_ROOT_HOST, MYSQL_DATABASE, MYSQL_USER, MYSQL_PASSWORD; of the rest, our tests need nothing. An empty data directory is filled
+# from the one baked into the image, and the accounts are made by --init-file, so that mysqld starts once, in a second or two. It
+# also runs as user 999 from the start, which is mysql here and there.
 set -eu
 data=/var/lib/mysql run=/run/mysqld
 
@@ -14,14 +15,21 @@ string() { local s=${1//\\/\\\\}; printf "'%s'" "${s//\'/\'\'}"; }
 # shellcheck disable=SC2016 # the backticks are SQL's
 name() { printf '`%s`' "${1//\`/\`\`}"; }
 
-mkdir -p "$run" && chown mysql:mysql "$run"
-args=(--user=mysql --datadir="$data" --socket="$run/mysqld.sock" --pid-file="$run/mysqld.pid" --secure-file-priv=NULL)
+mkdir -p "$run"
+args=()
+if [ "$(id -u)" = 0 ]; then
+  chown mysql:mysql "$run"
+  args=(--user=mysql)
+fi
+args+=(--datadir="$data" --socket="$run/mysqld.sock" --pid-file="$run/mysqld.pid" --secure-file-priv=NULL)
 if [ ! -d "$data/mysql" ]; then
-  if [ -z "${MYSQL_ROOT_PASSWORD:-}${MYSQL_ALLOW_EMPTY_PASSWORD:-}" ]; then
-    echo '[ERROR] [Entrypoint]: set MYSQL_ROOT_PASSWORD or MYSQL_ALLOW_EMPTY_PASSWORD' >&2
+  if [ -n "${MYSQL_RANDOM_ROOT_PASSWORD:-}" ]; then
+    MYSQL_ROOT_PASSWORD=$(head -c 24 /dev/urandom | base64)
+    echo "[Note] [Entrypoint]: GENERATED ROOT PASSWORD: $MYSQL_ROOT_PASSWORD"
+  elif [ -z "${MYSQL_ROOT_PASSWORD:-}${MYSQL_ALLOW_EMPTY_PASSWORD:-}" ]; then
+    echo '[ERROR] [Entrypoint]: set MYSQL_ROOT_PASSWORD, MYSQL_RANDOM_ROOT_PASSWORD or MYSQL_ALLOW_EMPTY_PASSWORD' >&2
     exit 1
   fi
-  cp -a --sparse=always /usr/share/mysql-seed/. "$data/"
   init=$run/init.sql
   install -o mysql -g mysql -m 600 /dev/null "$init"
   {
@@ -39,6 +47,7 @@ if [ ! -d "$data/mysql" ]; then
     echo "ALTER USER 'root'@'localhost' IDENTIFIED BY $password;"
   } >>"$init"
   args+=(--init-file="$init")
+  cp -a --sparse=always /usr/share/mysql-seed/. "$data/"
 fi
 
 # testcontainers' mysql module waits for "port: 3306  MySQL Community Server" unless told otherwise; Debian's build says

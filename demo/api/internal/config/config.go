@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -24,9 +25,12 @@ var ofTests = []string{"WATCHWORD_TEST_MYSQL_DSN", "WATCHWORD_TEST_MYSQL_IMAGE"}
 // Config is how the demo is to run.
 type Config struct {
 	Addr        string // to listen on, host:port
+	Web         string // the front end's directory
 	MySQLDSN    string // secret; empty: sessions and users are kept in memory
 	TablePrefix string
+	ProofAge    time.Duration // how long ago a user may have proved who they are
 	OpenLogin   bool
+	Lab         bool
 
 	Session session.Config
 	Wire    wire.Config
@@ -67,9 +71,17 @@ func Parse(environ []string) (Config, error) {
 	if len(problems) > 0 {
 		return Config{}, errors.Join(problems...)
 	}
-	if cfg.OpenLogin && !cfg.Loopback() {
-		return Config{}, fmt.Errorf("%sDEMO_OPEN_LOGIN lets anybody in: it is refused unless %sADDR is a loopback address, and that is %q",
-			prefix, prefix, cfg.Addr)
+	for _, risky := range []struct {
+		on         bool
+		name, does string
+	}{
+		{cfg.OpenLogin, "DEMO_OPEN_LOGIN", "lets anybody in"},
+		{cfg.Lab, "DEMO_LAB", "lets anybody steal their tokens and cut the connection to the database"},
+	} {
+		if risky.on && !cfg.Loopback() {
+			return Config{}, fmt.Errorf("%s%s %s: it is refused unless %sADDR is a loopback address, and that is %q",
+				prefix, risky.name, risky.does, prefix, cfg.Addr)
+		}
 	}
 	cfg.Wire.Cookies.Insecure = cfg.Loopback()
 	if cfg.secure != nil {
@@ -96,6 +108,13 @@ func (c Config) Loopback() bool {
 
 // Grace is the configured grace; zero in the strict mode.
 func (c Config) Grace() time.Duration { return max(c.Session.Grace, 0) }
+
+// Access is how long access tokens live, as session.Config has it: the default gives way to the other lifetimes.
+func (c Config) Access() time.Duration {
+	absolute := cmp.Or(c.Session.AbsoluteLifetime, max(session.DefaultAbsoluteLifetime, c.Session.IdleLifetime))
+	idle := cmp.Or(c.Session.IdleLifetime, min(session.DefaultIdleLifetime, absolute))
+	return cmp.Or(c.Session.AccessLifetime, max(min(session.DefaultAccessLifetime, idle/2), time.Second))
+}
 
 var word = regexp.MustCompile(`[A-Za-z]+(\.[A-Za-z]+)?`)
 

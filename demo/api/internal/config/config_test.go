@@ -25,6 +25,9 @@ var values = []struct {
 		"[::1]:0": func(c Config) bool { return c.Addr == "[::1]:0" },
 		":80":     func(c Config) bool { return c.Addr == ":80" && !c.Wire.Cookies.Insecure },
 	}, []string{"127.0.0.1", "8080", "127.0.0.1:http", "127.0.0.1:70000", "::1:80"}},
+	{"WEB", map[string]func(Config) bool{
+		"/srv/web": func(c Config) bool { return c.Web == "/srv/web" },
+	}, nil},
 	{"MYSQL_DSN", map[string]func(Config) bool{
 		"u:p@tcp(db:3306)/app": func(c Config) bool { return c.MySQLDSN == "u:p@tcp(db:3306)/app" },
 	}, []string{"hunter2", "u:hunter2@tcp(db:3306)", "u:hunter2@tcp(db:3306)/", "u:hunter2@db/app", "mysql://u:hunter2@db/app", "u:p@hunter2/app"}},
@@ -148,6 +151,9 @@ var values = []struct {
 			return fmt.Sprint(c.Wire.AllowedOrigins) == "[https://a.example https://b.example:8443]"
 		},
 	}, nil},
+	{"PROOF_LIFETIME", map[string]func(Config) bool{
+		"90s": func(c Config) bool { return c.ProofAge == 90*time.Second },
+	}, []string{"0", "-1s", "5"}},
 	{"CLEANUP_INTERVAL", map[string]func(Config) bool{
 		"1m": func(c Config) bool { return c.Session.CleanupInterval == time.Minute },
 		"0":  func(c Config) bool { return c.Session.CleanupInterval == session.NoCleanup },
@@ -156,6 +162,10 @@ var values = []struct {
 		"1": func(c Config) bool { return c.OpenLogin },
 		"0": func(c Config) bool { return !c.OpenLogin },
 	}, []string{"on", "2"}},
+	{"DEMO_LAB", map[string]func(Config) bool{
+		"1": func(c Config) bool { return c.Lab },
+		"0": func(c Config) bool { return !c.Lab },
+	}, []string{"yes", "2"}},
 }
 
 func TestEverySettingReadsAndRefuses(t *testing.T) {
@@ -188,11 +198,11 @@ func TestEverySettingReadsAndRefuses(t *testing.T) {
 
 func TestSettingsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	want := strings.Fields(`ADDR MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
+	want := strings.Fields(`ADDR WEB MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
 		THEFT REVOCATION FEED_INTERVAL MAX_FEED_AGE STALE_FEED ENDING_RETENTION DEVICES TRUSTED_PROXIES MAX_SESSIONS ON_LIMIT
 		ANTI_CSRF ALGORITHM KEY_ROTATION REFRESH_KEY_ROTATION KEY_PROPAGATION KEY_POLL_INTERVAL KEY_ENCRYPTION
 		COOKIE_DOMAIN COOKIE_SECURE COOKIE_SAMESITE COOKIE_PATH COOKIE_PREFIX STATUS_TRY_REFRESH STATUS_UNAUTHORISED
-		STATUS_THEFT ALLOWED_ORIGINS CLEANUP_INTERVAL DEMO_OPEN_LOGIN`)
+		STATUS_THEFT ALLOWED_ORIGINS PROOF_LIFETIME CLEANUP_INTERVAL DEMO_OPEN_LOGIN DEMO_LAB`)
 	help := Help()
 	listed := regexp.MustCompile(`(?m)^  WATCHWORD_(\w+)`).FindAllStringSubmatch(help, -1)
 	if len(listed) != len(want) {
@@ -217,7 +227,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	switch {
-	case cfg.Addr != "127.0.0.1:8080", cfg.MySQLDSN != "", cfg.TablePrefix != "watchword_", cfg.OpenLogin,
+	case cfg.Addr != "127.0.0.1:8080", cfg.Web != "demo/web/dist", cfg.ProofAge != 5*time.Minute, cfg.Lab, cfg.MySQLDSN != "", cfg.TablePrefix != "watchword_", cfg.OpenLogin,
 		cfg.Session.CleanupInterval != 10*time.Minute, cfg.Session.Revocation != session.RevocationFeed,
 		cfg.Session.FeedInterval != time.Second, cfg.Session.EndingRetention != 30*24*time.Hour,
 		cfg.Session.Devices != session.DeviceFull, cfg.Session.MaxSessions != 0, len(cfg.Wire.TrustedProxies) != 0,
@@ -245,19 +255,50 @@ func TestUnknownVariablesAreErrors(t *testing.T) {
 	}
 }
 
-func TestOpenLoginIsForLoopback(t *testing.T) {
+// TestRiskySettingsAreForLoopback: those that nobody but this machine may meet.
+func TestRiskySettingsAreForLoopback(t *testing.T) {
 	t.Parallel()
 	for addr, ok := range map[string]bool{
 		"127.0.0.1:80": true, "127.8.8.8:80": true, "[::1]:80": true, "localhost:80": true, "[::ffff:127.0.0.1]:80": true,
 		":80": false, "0.0.0.0:80": false, "[::]:80": false, "10.0.0.1:80": false, "localhost.example.com:80": false,
 		"demo:80": false, "128.0.0.1:80": false,
 	} {
-		_, err := Parse([]string{"WATCHWORD_DEMO_OPEN_LOGIN=1", "WATCHWORD_ADDR=" + addr})
-		if (err == nil) != ok {
-			t.Errorf("%s: got error %v, want ok %v", addr, err, ok)
+		for _, variable := range []string{"WATCHWORD_DEMO_OPEN_LOGIN", "WATCHWORD_DEMO_LAB"} {
+			_, err := Parse([]string{variable + "=1", "WATCHWORD_ADDR=" + addr})
+			if (err == nil) != ok {
+				t.Errorf("%s: got error %v, want ok %v", addr, err, ok)
+			}
+			if err != nil && (!strings.Contains(err.Error(), variable) || !strings.Contains(err.Error(), "WATCHWORD_ADDR")) {
+				t.Errorf("%s: the error does not name the variables: %v", addr, err)
+			}
+			if _, err := Parse([]string{variable + "=0", "WATCHWORD_ADDR=" + addr}); err != nil {
+				t.Errorf("%s with %s=0: %v", addr, variable, err)
+			}
 		}
-		if err != nil && !strings.Contains(err.Error(), "WATCHWORD_DEMO_OPEN_LOGIN") {
-			t.Errorf("%s: the error does not name the variable: %v", addr, err)
+	}
+}
+
+// TestAccess: what the front end is told is how long the library's access tokens live.
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	for _, environ := range [][]string{
+		nil, {"WATCHWORD_ACCESS_LIFETIME=90s"}, {"WATCHWORD_IDLE_LIFETIME=10m"}, {"WATCHWORD_IDLE_LIFETIME=1500ms"}, {"WATCHWORD_ABSOLUTE_LIFETIME=4m"},
+		{"WATCHWORD_IDLE_LIFETIME=8000h"}, {"WATCHWORD_ACCESS_LIFETIME=20m", "WATCHWORD_IDLE_LIFETIME=1h"}, {"WATCHWORD_ACCESS_LIFETIME=5000h"},
+	} {
+		cfg, err := Parse(environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := session.New(t.Context(), memstore.New(nil), cfg.Session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, tokens, err := m.Create(t.Context(), "ann", session.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := cfg.Access(), tokens.AccessExpires.Sub(tokens.IssuedAt); got != want {
+			t.Errorf("%v: got %v, want %v", environ, got, want)
 		}
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-const intro = `Watchword demo: an API with sessions, and a page that walks through them.
+const intro = `Watchword demo: an API with sessions, and a front end that shows them at work.
 
 Usage: api [--help]
 
 It takes no arguments. Without any setting it keeps sessions in memory, listens on
-http://127.0.0.1:8080 and prints a login. Settings are variables of the environment, all
+http://127.0.0.1:8080 and prints a login: "demo" with the password "watchword-demo-login",
+which is good on loopback addresses only. Settings are variables of the environment, all
 optional; durations are written as in Go: 90s, 15m, 720h.
 `
 

@@ -27,6 +27,11 @@ var settings = []setting{
 		set:  address(func(c *Config) *string { return &c.Addr }),
 	},
 	{
+		name: "WEB", form: "directory", def: "demo/web/dist", field: "Web",
+		help: "Where the front end was built, relative to the working directory. Without it there is a page that says how to build it.",
+		set:  text(func(c *Config) *string { return &c.Web }),
+	},
+	{
 		name: "MYSQL_DSN", form: "dsn",
 		help: "MySQL or MariaDB database for sessions and users: user:password@tcp(host:3306)/database. Without it both are kept in memory and gone with the process.",
 		set:  dsn(func(c *Config) *string { return &c.MySQLDSN }),
@@ -201,6 +206,11 @@ var settings = []setting{
 		set:  list(func(c *Config) *[]string { return &c.Wire.AllowedOrigins }),
 	},
 	{
+		name: "PROOF_LIFETIME", form: "duration", def: "5m",
+		help: "How long ago a user may have proved who they are to change the password.",
+		set:  positive(func(c *Config) *duration { return &c.ProofAge }),
+	},
+	{
 		name: "CLEANUP_INTERVAL", form: "duration", def: session.DefaultCleanupInterval.String(), field: "CleanupInterval",
 		help: "How often expired sessions, and records that are no longer kept, are removed from the store. 0: never; expired sessions are dead all the same.",
 		set:  zeroMeans(session.NoCleanup, func(c *Config) *duration { return &c.Session.CleanupInterval }),
@@ -209,5 +219,10 @@ var settings = []setting{
 		name: "DEMO_OPEN_LOGIN", form: "1|0", def: "0",
 		help: "1: any user name with the password \"watchword\" logs in. Refused unless ADDR is a loopback address.",
 		set:  flag(func(c *Config) *bool { return &c.OpenLogin }),
+	},
+	{
+		name: "DEMO_LAB", form: "1|0", def: "0",
+		help: "1: the front end has a lab, which shows the refresh tokens of a session, steals them, loses answers, and cuts the connection to the database. Refused unless ADDR is a loopback address.",
+		set:  flag(func(c *Config) *bool { return &c.Lab }),
 	},
 }

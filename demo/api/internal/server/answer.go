@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // respond answers with a value as JSON.
@@ -27,26 +29,19 @@ func fail(w http.ResponseWriter, status int, code string) {
 	}{code})
 }
 
+// failUntil is fail for what may be tried again after a while.
+func failUntil(w http.ResponseWriter, status int, code string, wait time.Duration) {
+	seconds := int64((wait + time.Second - 1) / time.Second)
+	w.Header().Set("Retry-After", strconv.FormatInt(max(seconds, 1), 10))
+	fail(w, status, code)
+}
+
 // private keeps answers out of caches.
 func private(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		// For pages of other origins; the session headers join the list by themselves.
 		w.Header().Set("Access-Control-Expose-Headers", "etag, x-request-id")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// secure sets the headers that hold browsers to what the demo is.
-func secure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy",
-			"default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		next.ServeHTTP(w, r)
 	})
 }

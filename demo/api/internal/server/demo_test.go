@@ -2,12 +2,15 @@ package server_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +18,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/watchword-dev/watchword/demo/api/internal/lab"
+	"github.com/watchword-dev/watchword/demo/api/internal/limit"
 	"github.com/watchword-dev/watchword/demo/api/internal/server"
 	"github.com/watchword-dev/watchword/demo/api/internal/users"
 	"github.com/watchword-dev/watchword/session"
@@ -27,6 +32,9 @@ type demo struct {
 	*httptest.Server
 	clock *clock
 	log   *buffer
+	lab   *lab.Lab // nil unless it was asked for
+
+	manager *session.Manager
 }
 
 // clock is the time of the process and of the store.
@@ -71,6 +79,8 @@ type options struct {
 	store    func(session.Store) session.Store
 	change   func(*server.Config)
 	openUser bool
+	lab      bool
+	labs     func(*lab.Config)
 }
 
 func start(t *testing.T, opts options) *demo {
@@ -83,20 +93,48 @@ func start(t *testing.T, opts options) *demo {
 		return nil
 	}
 	opts.session.OnEvent = server.LogEvents(log)
+	grace := max(cmp.Or(opts.session.Grace, session.DefaultGrace), 0)
+	recorder, outage := lab.NewRecorder(d.clock.Now, grace), lab.NewOutage(d.clock.Now, nil)
 	var store session.Store = memstore.New(d.clock.Now)
 	if opts.store != nil {
 		store = opts.store(store)
+	}
+	if opts.lab {
+		store = recorder.Store(store, outage.Down)
+		logEvent := opts.session.OnEvent
+		opts.session.OnEvent = func(e session.Event) {
+			logEvent(e)
+			recorder.Event(e)
+		}
 	}
 	manager, err := session.New(t.Context(), store, opts.session)
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.manager = manager
 	accounts := users.New(users.NewMemory(), users.NewHasher(users.Cost{MemoryKiB: 8, Passes: 1}), opts.openUser)
-	if err := accounts.Ensure(t.Context(), "demo", "watchword-demo"); err != nil {
+	if err := accounts.Ensure(t.Context(), "demo", "watchword-demo-login"); err != nil {
 		t.Fatal(err)
 	}
 	opts.wire.Cookies.Insecure = true
-	cfg := server.Config{Manager: manager, Wire: opts.wire, Users: accounts, Log: log, Grace: 10 * time.Second, Drill: true}
+	cfg := server.Config{
+		Manager: manager, Wire: opts.wire, Users: accounts, Attempts: limit.NewAttempts(limit.NewMemory(d.clock.Now)), Log: log,
+		Web: filepath.Join(t.TempDir(), "unbuilt"), ProofAge: 5 * time.Minute, Store: "memory", Grace: grace, Access: session.DefaultAccessLifetime,
+	}
+	if opts.lab {
+		labConfig := lab.Config{
+			Recorder: recorder, Outage: outage, Manager: manager, Wire: opts.wire, Grace: grace,
+			Pace: 5 * time.Millisecond, Heartbeat: 20 * time.Millisecond, Linger: 300 * time.Millisecond,
+		}
+		if opts.labs != nil {
+			opts.labs(&labConfig)
+		}
+		if cfg.Lab, err = lab.New(labConfig); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Ping = outage.Ping
+		d.lab = cfg.Lab
+	}
 	if opts.change != nil {
 		opts.change(&cfg)
 	}
@@ -105,8 +143,24 @@ func start(t *testing.T, opts options) *demo {
 		t.Fatal(err)
 	}
 	d.Server = httptest.NewServer(handler)
-	t.Cleanup(d.Close)
+	t.Cleanup(func() {
+		if d.lab != nil {
+			d.lab.Close() // or streams would keep the server from closing
+		}
+		d.Close()
+		_ = handler.Close()
+	})
 	return d
+}
+
+// startManager makes a Manager for a server that is not to start.
+func startManager(t *testing.T) *session.Manager {
+	t.Helper()
+	manager, err := session.New(t.Context(), memstore.New(nil), session.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manager
 }
 
 // client is one browser, more or less.
@@ -134,6 +188,16 @@ type answer struct {
 // do sends a request. A body is JSON unless a header says otherwise; headers come in pairs.
 func (c *client) do(method, path, body string, headers ...string) answer {
 	c.t.Helper()
+	a, err := c.try(method, path, body, headers...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
+
+// try is do for requests that may get no answer.
+func (c *client) try(method, path, body string, headers ...string) (answer, error) {
+	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.demo.URL+path, strings.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
@@ -146,17 +210,34 @@ func (c *client) do(method, path, body string, headers ...string) answer {
 	}
 	response, err := c.http.Do(r)
 	if err != nil {
-		c.t.Fatal(err)
+		return answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return answer{response, string(text)}
+	return answer{response, string(text)}, err
 }
 
-const demoCredentials = `{"userId":"demo","password":"watchword-demo"}`
+// thief is a client that has copied the refresh token of this one.
+func (c *client) thief() *client {
+	c.t.Helper()
+	refresh := must(url.Parse(c.demo.URL + "/api/session/refresh"))
+	thief := c.demo.client(c.t)
+	for _, cookie := range c.http.Jar.Cookies(refresh) {
+		if cookie.Name == "sRefreshToken" {
+			cookie.Path = refresh.Path
+			thief.http.Jar.SetCookies(refresh, []*http.Cookie{cookie})
+		}
+	}
+	return thief
+}
+
+// present has a thief present the refresh token.
+func (c *client) present() answer {
+	c.t.Helper()
+	return c.do("POST", "/api/session/refresh", "", "User-Agent", "Thief/1.0")
+}
+
+const demoCredentials = `{"userId":"demo","password":"watchword-demo-login"}`
 
 func (c *client) login() answer {
 	c.t.Helper()

@@ -27,20 +27,25 @@ func logRequests(log zerolog.Logger) func(http.Handler) http.Handler {
 			log := log.With().Str("request_id", id).Logger()
 			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			r = r.WithContext(log.WithContext(r.Context()))
+			cut := true // the connection, by a panic
 			defer func() {
 				status := max(ww.Status(), http.StatusOK)
 				level := zerolog.InfoLevel
 				if status >= http.StatusBadRequest && status < http.StatusInternalServerError {
 					level = zerolog.DebugLevel // a client's failure: anybody may send any number of them
 				}
-				log.WithLevel(level).
+				line := log.WithLevel(level).
 					Str("method", method(r)).
-					Str("route", chi.RouteContext(r.Context()).RoutePattern()).
-					Int("status", status).
-					Dur("duration_ms", time.Since(started)).
-					Msg("request")
+					Str("route", chi.RouteContext(r.Context()).RoutePattern())
+				if cut {
+					line.Bool("cut", true)
+				} else {
+					line.Int("status", status)
+				}
+				line.Dur("duration_ms", time.Since(started)).Msg("request")
 			}()
 			next.ServeHTTP(ww, r)
+			cut = false
 		})
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/watchword-dev/watchword/demo/api/internal/limit"
 	"github.com/watchword-dev/watchword/demo/api/internal/users"
 	"github.com/watchword-dev/watchword/session"
 )
@@ -42,7 +44,10 @@ func (a *api) login(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := a.users.Authenticate(r.Context(), c.UserID, c.Password); err != nil {
+	err := a.attempt(r, limit.Password, c.UserID, func(userID string) error {
+		return a.users.Authenticate(r.Context(), userID, c.Password)
+	})
+	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}
@@ -55,7 +60,10 @@ func (a *api) register(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := a.users.Register(r.Context(), c.UserID, c.Password); err != nil {
+	err := a.attempt(r, limit.Register, c.UserID, func(userID string) error {
+		return a.users.Register(r.Context(), userID, c.Password)
+	})
+	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}
@@ -79,23 +87,31 @@ func (a *api) start(w http.ResponseWriter, r *http.Request, c credentials) {
 	}{created.UserID(), created.Handle()})
 }
 
-// refuse answers an error of package users. A wrong password says nothing about the session that the client may have,
-// so its 401 leaves the cookies alone and has a code of its own.
+// refuse answers an error of attempt or of package users. A wrong password says nothing about the session that the client may
+// have, so its 401 leaves the cookies alone and has a code of its own.
 func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var (
+		tooMany *tooManyError
+		weak    *users.WeakPasswordError
+	)
 	switch {
+	case errors.As(err, &tooMany):
+		failUntil(w, http.StatusTooManyRequests, "too_many_attempts", tooMany.wait)
+	case errors.As(err, &weak):
+		respond(w, http.StatusBadRequest, struct {
+			Error string     `json:"error"`
+			Rule  users.Rule `json:"rule"`
+		}{"weak_password", weak.Rule})
 	case errors.Is(err, users.ErrCredentials):
 		fail(w, http.StatusUnauthorized, "invalid_credentials")
 	case errors.Is(err, users.ErrTaken):
 		fail(w, http.StatusConflict, "user_exists")
 	case errors.Is(err, users.ErrUserID):
 		fail(w, http.StatusBadRequest, "invalid_user_id")
-	case errors.Is(err, users.ErrPassword):
-		fail(w, http.StatusBadRequest, "invalid_password")
 	case errors.Is(err, users.ErrFixed):
 		fail(w, http.StatusForbidden, "password_fixed")
 	case errors.Is(err, users.ErrBusy):
-		w.Header().Set("Retry-After", "2")
-		fail(w, http.StatusServiceUnavailable, "busy")
+		failUntil(w, http.StatusServiceUnavailable, "busy", 2*time.Second)
 	default:
 		a.sessions.WriteError(w, r, err)
 	}

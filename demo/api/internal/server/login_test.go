@@ -33,14 +33,14 @@ func TestLoginFailuresAreUniform(t *testing.T) {
 	c.login()
 	for _, body := range []string{
 		`{"userId":"demo","password":"watchword-dem0"}`,
-		`{"userId":"nobody","password":"watchword-demo"}`,
-		`{"userId":"DEMO","password":"watchword-demo"}`,
-		`{"userId":"demo ","password":"watchword-demo"}`,
+		`{"userId":"nobody","password":"watchword-demo-login"}`,
+		`{"userId":"DEMO","password":"watchword-demo-login"}`,
+		`{"userId":"demo ","password":"watchword-demo-login"}`,
 		`{"userId":"demo","password":"short"}`,
 		`{"userId":"demo","password":"watchword"}`,
 		`{"userId":"","password":""}`,
 		`{}`,
-		`{"userId":"` + strings.Repeat("x", 200) + `","password":"watchword-demo"}`,
+		`{"userId":"` + strings.Repeat("x", 200) + `","password":"watchword-demo-login"}`,
 	} {
 		a := c.do("POST", "/api/login", body)
 		c.want(a, 401, "invalid_credentials")
@@ -68,29 +68,41 @@ func TestRegister(t *testing.T) {
 	other.want(other.do("POST", "/api/login", `{"userId":"ann","password":"another password"}`), 401, "invalid_credentials")
 	other.want(other.do("POST", "/api/login", `{"userId":"ann","password":"password of ann"}`), 200, "")
 	for body, code := range map[string]string{
-		`{"userId":"","password":"long enough"}`:                                 "invalid_user_id",
-		`{"userId":"` + strings.Repeat("é", 129) + `","password":"long enough"}`: "invalid_user_id",
-		`{"userId":"bob","password":"7 chars"}`:                                  "invalid_password",
-		`{"userId":"bob","password":"` + strings.Repeat("x", 129) + `"}`:         "invalid_password",
+		`{"userId":"","password":"a good long password"}`:                                 "invalid_user_id",
+		`{"userId":"` + strings.Repeat("é", 129) + `","password":"a good long password"}`: "invalid_user_id",
 	} {
 		other.want(other.do("POST", "/api/register", body), 400, code)
+	}
+	for password, rule := range map[string]string{
+		"fourteen chars": "too_short", strings.Repeat("x", 257): "too_long", "passwordpassword": "common", "Robert.The.Builder": "is_user_id",
+	} {
+		other.wantWeak(other.do("POST", "/api/register", `{"userId":"robert the builder","password":"`+password+`"}`), rule)
 	}
 	other.want(other.do("POST", "/api/login", `{"username":"ann","password":"password of ann","remember":true}`), 200, "") // as many front ends say it
 	other.register(strings.Repeat("🦉", 128))
 	other.want(other.do("GET", "/api/me", ""), 200, "")
 }
 
+// wantWeak checks that a password was refused, and for what.
+func (c *client) wantWeak(a answer, rule string) {
+	c.t.Helper()
+	if want := `{"error":"weak_password","rule":"` + rule + `"}` + "\n"; a.StatusCode != 400 || a.body != want {
+		c.t.Errorf("%s: got %d %s, want %s", a.Request.URL.Path, a.StatusCode, a.body, want)
+	}
+	c.cleared(a, false)
+}
+
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
 	c := start(t, options{}).client(t)
-	for _, path := range []string{"/api/login", "/api/register", "/api/session/refresh/demo-replay"} {
+	for _, path := range []string{"/api/login", "/api/register"} {
 		for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json-patch+json", "application/json, text/plain"} {
 			c.want(c.do("POST", path, demoCredentials, "Content-Type", kind), 415, "unsupported_media_type")
 		}
 		for _, body := range []string{
-			" ", "null x", `"demo"`, `[]`, `{"userId":"demo","password":"watchword-demo"`, `{"userId":"demo","password":"watchword-demo"}{}`,
-			`{"userId":1,"password":"watchword-demo"}`,
-			"{\"userId\":\"demo\xff\",\"password\":\"watchword-demo\"}",
+			" ", "null x", `"demo"`, `[]`, `{"userId":"demo","password":"watchword-demo-login"`, `{"userId":"demo","password":"watchword-demo-login"}{}`,
+			`{"userId":1,"password":"watchword-demo-login"}`,
+			"{\"userId\":\"demo\xff\",\"password\":\"watchword-demo-login\"}",
 		} {
 			c.want(c.do("POST", path, body), 400, "invalid_request")
 		}
@@ -112,7 +124,7 @@ func TestOpenLogin(t *testing.T) {
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	t.Parallel()
 	c := start(t, options{}).client(t)
-	for _, path := range []string{"/nothing", "/api", "/api/nothing", "/api/me/", "/api/sessions/", "/api/endings/x", "/static/", "/index.html"} {
+	for _, path := range []string{"/nothing", "/api", "/api/nothing", "/api/me/", "/api/sessions/", "/api/endings/x", "/static/", "/.env", "/.well-known/x"} {
 		c.want(c.do("GET", path, ""), 404, "not_found")
 	}
 	for _, test := range []struct{ method, path, allow string }{

@@ -4,11 +4,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/watchword-dev/watchword/demo/api/internal/limit"
 	"github.com/watchword-dev/watchword/session"
 )
-
-// maxProofAge is how long ago a user may have proved who they are, for what a thief of the session must not do.
-const maxProofAge = 5 * time.Minute
 
 // reauthenticate checks the password of the session's user again, and gives the client tokens that say so. A wrong one leaves
 // the session alone.
@@ -19,7 +17,10 @@ func (a *api) reauthenticate(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &body) {
 		return
 	}
-	if err := a.users.Authenticate(r.Context(), current(r).UserID(), body.Password); err != nil {
+	err := a.attempt(r, limit.Password, current(r).UserID(), func(userID string) error {
+		return a.users.Authenticate(r.Context(), userID, body.Password)
+	})
+	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}
@@ -43,7 +44,10 @@ func (a *api) password(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &body) {
 		return
 	}
-	if err := a.users.Change(r.Context(), current(r).UserID(), body.Old, body.New); err != nil {
+	err := a.attempt(r, limit.Password, current(r).UserID(), func(userID string) error {
+		return a.users.Change(r.Context(), userID, body.Old, body.New)
+	})
+	if err != nil {
 		a.refuse(w, r, err)
 		return
 	}

@@ -4,6 +4,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/watchword-dev/watchword/adapters/nethttp"
-	"github.com/watchword-dev/watchword/demo/api/internal/page"
+	"github.com/watchword-dev/watchword/demo/api/internal/lab"
+	"github.com/watchword-dev/watchword/demo/api/internal/limit"
+	"github.com/watchword-dev/watchword/demo/api/internal/site"
 	"github.com/watchword-dev/watchword/demo/api/internal/users"
 	"github.com/watchword-dev/watchword/session"
 	"github.com/watchword-dev/watchword/session/wire"
@@ -21,18 +24,28 @@ import (
 
 // Config is what the server is made of.
 type Config struct {
-	Manager *session.Manager
-	Wire    wire.Config
-	Users   *users.Users
-	Log     zerolog.Logger
+	Manager  *session.Manager
+	Wire     wire.Config
+	Users    *users.Users
+	Attempts *limit.Attempts
+	Log      zerolog.Logger
 
-	// Ping asks whether the database answers; nil without one.
+	// Web is the directory of the built front end, which is there or not.
+	Web string
+	// Ping asks whether the store answers; nil where that is no question.
 	Ping func(context.Context) error
+	// ProofAge is how long ago a user may have proved who they are, for what a thief of the session must not do.
+	ProofAge time.Duration
+	// Lab lets the front end play the thief; nil: it may not. For a loopback address only.
+	Lab *lab.Lab
 
-	Grace time.Duration       // for the page; zero in the strict mode
-	Theft session.TheftPolicy // for the page
-	Drill bool                // let the page play the thief; for a loopback address only
-	Login *Login              // shown on the page; nil: none
+	// What follows is only told to the front end.
+
+	Store  string // "memory" or "mysql"
+	Grace  time.Duration
+	Access time.Duration // how long an access token lives
+	Theft  session.TheftPolicy
+	Login  *Login // nil: none
 }
 
 // Login is a login that is no secret.
@@ -50,8 +63,17 @@ type api struct {
 	cfg      Config
 }
 
-// New makes the handler of all routes. The error matches session.ErrInvalidConfig and names the field.
-func New(cfg Config) (http.Handler, error) {
+// Server answers every request. Make one with New.
+type Server struct {
+	http.Handler
+	site *site.Site
+}
+
+// Close gives the front end's directory back.
+func (s *Server) Close() error { return s.site.Close() }
+
+// New makes a Server. The error matches session.ErrInvalidConfig and names the field.
+func New(cfg Config) (*Server, error) {
 	contract, err := wire.New(cfg.Wire)
 	if err != nil {
 		return nil, err
@@ -61,37 +83,46 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	frontEnd, err := site.Open(cfg.Web, http.HandlerFunc(notFound))
+	if err != nil {
+		return nil, fmt.Errorf("%w: Web is %q: %w", session.ErrInvalidConfig, cfg.Web, err)
+	}
 	a := &api{sessions: sessions, manager: cfg.Manager, contract: contract, users: cfg.Users, cfg: cfg}
 
 	r := chi.NewRouter()
-	r.Use(logRequests(cfg.Log), recoverPanics, secure, middleware.GetHead)
-	r.NotFound(func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "not_found") })
+	r.Use(logRequests(cfg.Log), recoverPanics, a.secure, middleware.GetHead)
+	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/healthz", a.health)
 	r.Get("/.well-known/jwks.json", nethttp.JWKSHandler(cfg.Manager).ServeHTTP)
 	r.Mount("/api", a.routes())
-	for _, path := range page.Paths {
-		r.Get(path, page.Handler().ServeHTTP)
-	}
-	return r, nil
+	r.Get("/*", frontEnd.ServeHTTP)
+	return &Server{Handler: r, site: frontEnd}, nil
 }
+
+func notFound(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, "not_found") }
 
 // routes are those below /api.
 func (a *api) routes() chi.Router {
 	r := chi.NewRouter()
 	r.Use(private, a.sessions.CORS)
+	r.Get("/demo", a.describe)
+	r.Group(a.sessionRoutes)
+	if a.cfg.Lab != nil {
+		r.Group(a.labRoutes)
+	}
+	return r
+}
 
+// sessionRoutes are those that have to do with a session.
+func (a *api) sessionRoutes(r chi.Router) {
+	if a.cfg.Lab != nil {
+		r.Use(a.cfg.Lab.Record)
+	}
 	r.Post("/login", a.login)
 	r.Post("/register", a.register)
 	r.Post("/logout", a.sessions.LogoutHandler().ServeHTTP) // without a session too, so that it always clears the cookies
-	refresh := strings.TrimPrefix(a.sessions.RefreshPath(), "/api")
-	r.Post(refresh, a.sessions.RefreshHandler().ServeHTTP)
-
-	r.Get("/demo", a.describe)
-	if a.cfg.Drill {
-		// Below the refresh endpoint, since that is where browsers send the refresh cookie.
-		r.Post(refresh+"/demo-replay", newDrill(a.manager, a.contract).serve)
-	}
+	r.Post(a.refreshRoute(), a.sessions.RefreshHandler().ServeHTTP)
 
 	r.Group(func(r chi.Router) {
 		r.Use(a.sessions.Require)
@@ -106,30 +137,32 @@ func (a *api) routes() chi.Router {
 		r.Post("/logout-others", a.logoutOthers)
 		r.Post("/reauthenticate", a.reauthenticate)
 	})
-	r.With(a.sessions.RequireWith(wire.Requirements{MaxAuthAge: maxProofAge})).Post("/password", a.password)
-	return r
+	r.With(a.sessions.RequireWith(wire.Requirements{MaxAuthAge: a.cfg.ProofAge})).Post("/password", a.password)
 }
 
-// describe tells the page how this demo is set up.
+// refreshRoute is the refresh endpoint below /api.
+func (a *api) refreshRoute() string { return strings.TrimPrefix(a.sessions.RefreshPath(), "/api") }
+
+// describe tells the front end how this demo is set up.
 func (a *api) describe(w http.ResponseWriter, _ *http.Request) {
-	store := "memory"
-	if a.cfg.Ping != nil {
-		store = "mysql"
-	}
 	respond(w, http.StatusOK, struct {
 		Store       string                 `json:"store"`
 		GraceMS     int64                  `json:"graceMs"`
+		AccessMS    int64                  `json:"accessMs"`
+		IdleMS      int64                  `json:"idleMs"`
 		ProofMS     int64                  `json:"proofMs"`
+		PasswordMin int                    `json:"passwordMin"` // characters
 		AntiCSRF    wire.AntiCSRF          `json:"antiCsrf"`
 		Revocation  session.RevocationMode `json:"revocation"`
 		Theft       session.TheftPolicy    `json:"theft"`
 		RefreshPath string                 `json:"refreshPath"`
-		Drill       bool                   `json:"drill"`
+		Lab         bool                   `json:"lab"`
 		Login       *Login                 `json:"login,omitempty"`
 	}{
-		store, a.cfg.Grace.Milliseconds(), maxProofAge.Milliseconds(),
+		a.cfg.Store, a.cfg.Grace.Milliseconds(), a.cfg.Access.Milliseconds(), a.manager.IdleLifetime().Milliseconds(),
+		a.cfg.ProofAge.Milliseconds(), users.MinPassword,
 		cmp.Or(a.cfg.Wire.AntiCSRF, wire.AntiCSRFFetchMetadata), a.manager.Health().Feed.Mode, a.cfg.Theft,
-		a.sessions.RefreshPath(), a.cfg.Drill, a.cfg.Login,
+		a.sessions.RefreshPath(), a.cfg.Lab != nil, a.cfg.Login,
 	})
 }
 

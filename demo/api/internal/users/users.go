@@ -5,12 +5,11 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
-// The errors that a caller decides by; a directory's ErrUnavailable of package session comes beside them.
+// The errors that a caller decides by, beside *WeakPasswordError; a directory's ErrUnavailable of package session comes on top.
 var (
 	// ErrCredentials: no such user, or another password; nobody is told which.
 	ErrCredentials = errors.New("invalid credentials")
@@ -18,21 +17,14 @@ var (
 	ErrTaken = errors.New("user id is taken")
 	// ErrUserID: the id is one that no session can have.
 	ErrUserID = errors.New("a user id is 1 to 128 characters of valid UTF-8")
-	// ErrPassword: the password is too short or too long, or everybody knows it.
-	ErrPassword = fmt.Errorf("a password is %d to %d characters of valid UTF-8, and not a published one", minPassword, maxPassword)
 	// ErrFixed: this user's password is not to be changed.
 	ErrFixed = errors.New("this user's password cannot be changed")
 	// ErrBusy: too many passwords are being checked at once.
 	ErrBusy = errors.New("too many passwords are being checked")
 )
 
-const (
-	minPassword = 8
-	maxPassword = 128
-
-	// openPassword is what logs anybody in where that is configured.
-	openPassword = "watchword"
-)
+// openPassword is what logs anybody in where that is configured.
+const openPassword = "watchword"
 
 // Directory keeps the hashes of passwords by user id, compared byte for byte.
 type Directory interface {
@@ -63,14 +55,14 @@ func New(directory Directory, hasher *Hasher, open bool) *Users {
 // Refuse lets nobody in with a password that everybody knows, also not where it was set before.
 func (u *Users) Refuse(published string) { u.published = published }
 
-// Register adds a user. The errors match ErrUserID, ErrPassword, ErrTaken or ErrBusy, or are the directory's.
+// Register adds a user. The errors match ErrUserID, *WeakPasswordError, ErrTaken or ErrBusy, or are the directory's.
 func (u *Users) Register(ctx context.Context, userID, password string) error {
 	// JSON can name half a surrogate pair, which encoding/json reads as the replacement character: many texts become one.
 	if n := utf8.RuneCountInString(userID); n < 1 || n > 128 || !utf8.ValidString(userID) || strings.ContainsRune(userID, utf8.RuneError) {
 		return ErrUserID
 	}
-	if !u.acceptable(password) {
-		return ErrPassword
+	if err := judge(userID, password, u.published); err != nil {
+		return err
 	}
 	hash, err := u.hasher.Hash(ctx, password)
 	if err != nil {
@@ -98,7 +90,7 @@ func (u *Users) Authenticate(ctx context.Context, userID, password string) error
 	if u.open && subtle.ConstantTimeCompare([]byte(password), []byte(openPassword)) == 1 {
 		return nil
 	}
-	if !validPassword(password) {
+	if len(password) > maxPasswordBytes {
 		return ErrCredentials // nobody's, and this is said without a look at the id
 	}
 	hash, found, err := u.directory.Hash(ctx, userID)
@@ -119,7 +111,7 @@ func (u *Users) Authenticate(ctx context.Context, userID, password string) error
 }
 
 // Change gives a user another password, if the old one is right. To repeat a call whose answer was lost is no error: the new
-// password is then the user's already. The errors match ErrFixed, ErrCredentials, ErrPassword or ErrBusy, or are the
+// password is then the user's already. The errors match ErrFixed, ErrCredentials, *WeakPasswordError or ErrBusy, or are the
 // directory's.
 func (u *Users) Change(ctx context.Context, userID, old, next string) error {
 	if u.fixed != "" && userID == u.fixed {
@@ -131,8 +123,9 @@ func (u *Users) Change(ctx context.Context, userID, old, next string) error {
 		return err
 	case !found:
 		return ErrFixed // logged in with the password of the open login, and has none
-	case !u.acceptable(next):
-		return ErrPassword
+	}
+	if err := judge(userID, next, u.published); err != nil {
+		return err
 	}
 	matches, err := u.hasher.Matches(ctx, hash, old)
 	if err != nil {
@@ -153,14 +146,4 @@ func (u *Users) Change(ctx context.Context, userID, old, next string) error {
 		return ErrCredentials // somebody else was faster: the old password is no longer right
 	}
 	return err
-}
-
-// acceptable: a user may choose it.
-func (u *Users) acceptable(password string) bool {
-	return validPassword(password) && (u.published == "" || password != u.published)
-}
-
-func validPassword(p string) bool {
-	n := utf8.RuneCountInString(p)
-	return n >= minPassword && n <= maxPassword && utf8.ValidString(p)
 }

@@ -15,7 +15,7 @@ func TestRegisterAndAuthenticate(t *testing.T) {
 	t.Parallel()
 	u := New(NewMemory(), NewHasher(cheap), false)
 	for _, id := range []string{"ann", "Ann", "ann ", "änn", strings.Repeat("🦉", 128)} {
-		if err := u.Register(t.Context(), id, "password of "+string([]rune(id)[:3])); err != nil {
+		if err := u.Register(t.Context(), id, "the password of "+string([]rune(id)[:3])); err != nil {
 			t.Fatalf("register %q: %v", id, err)
 		}
 	}
@@ -26,12 +26,12 @@ func TestRegisterAndAuthenticate(t *testing.T) {
 		id, password string
 		want         error
 	}{
-		{"ann", "password of ann", nil},
-		{"Ann", "password of Ann", nil},
-		{"ann", "password of Ann", ErrCredentials},
+		{"ann", "the password of ann", nil},
+		{"Ann", "the password of Ann", nil},
+		{"ann", "the password of Ann", ErrCredentials},
 		{"ann", "another password", ErrCredentials},
-		{"ANN", "password of ann", ErrCredentials},
-		{"bob", "password of bob", ErrCredentials},
+		{"ANN", "the password of ann", ErrCredentials},
+		{"bob", "the password of bob", ErrCredentials},
 		{"", "password of", ErrCredentials},
 		{"ann", "", ErrCredentials},
 		{"ann", openPassword, ErrCredentials},
@@ -46,22 +46,39 @@ func TestRegisterAndAuthenticate(t *testing.T) {
 func TestRegisterRefuses(t *testing.T) {
 	t.Parallel()
 	u := New(NewMemory(), NewHasher(cheap), false)
-	u.Refuse("a published password")
-	for _, test := range []struct {
-		id, password string
-		want         error
-	}{
-		{"ann", "a published password", ErrPassword}, // with which she would not get in
-		{"", "long enough", ErrUserID},
-		{strings.Repeat("a", 129), "long enough", ErrUserID},
-		{"a\xff", "long enough", ErrUserID},
-		{"ann", "7 chars", ErrPassword},
-		{"ann", strings.Repeat("x", 129), ErrPassword},
-		{"ann", "long enough\xff", ErrPassword},
-	} {
-		if err := u.Register(t.Context(), test.id, test.password); !errors.Is(err, test.want) {
-			t.Errorf("register %q with %q: got %v, want %v", test.id, test.password, err, test.want)
+	for _, id := range []string{"", strings.Repeat("a", 129), "a\xff", "a\ufffd"} {
+		if err := u.Register(t.Context(), id, "a good long password"); !errors.Is(err, ErrUserID) {
+			t.Errorf("register %q: got %v, want ErrUserID", id, err)
 		}
+	}
+	wantRule(t, "register", u.Register(t.Context(), "ann", "fourteen chars"), TooShort)
+	if err := u.Authenticate(t.Context(), "ann", "fourteen chars"); !errors.Is(err, ErrCredentials) {
+		t.Errorf("a refused user: got %v, want ErrCredentials", err)
+	}
+}
+
+// wantRule checks that an error is that of a rule.
+func wantRule(t *testing.T, what string, err error, want Rule) {
+	t.Helper()
+	var weak *WeakPasswordError
+	if !errors.As(err, &weak) || weak.Rule != want {
+		t.Errorf("%s: got %v, want rule %s", what, err, want)
+	}
+}
+
+// TestOlderPasswordsStay: the rules are for those who choose a password now.
+func TestOlderPasswordsStay(t *testing.T) {
+	t.Parallel()
+	directory, hasher := NewMemory(), NewHasher(cheap)
+	hash, err := hasher.Hash(t.Context(), "7 chars")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := directory.Add(t.Context(), "ann", hash); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(directory, hasher, false).Authenticate(t.Context(), "ann", "7 chars"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -116,12 +133,12 @@ func TestTurnsAreGivenBack(t *testing.T) {
 func TestEnsureKeepsTheUser(t *testing.T) {
 	t.Parallel()
 	u := New(NewMemory(), NewHasher(cheap), false)
-	for _, password := range []string{"first password", "second password"} {
+	for _, password := range []string{"the first password", "the second password"} {
 		if err := u.Ensure(t.Context(), "demo", password); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := u.Authenticate(t.Context(), "demo", "first password"); err != nil {
+	if err := u.Authenticate(t.Context(), "demo", "the first password"); err != nil {
 		t.Errorf("the first password: %v", err)
 	}
 }
@@ -130,38 +147,37 @@ func TestChange(t *testing.T) {
 	t.Parallel()
 	u := New(NewMemory(), NewHasher(cheap), true)
 	u.Refuse("a published password")
-	if err := u.Ensure(t.Context(), "demo", "password of demo"); err != nil {
+	if err := u.Ensure(t.Context(), "demo", "the password of demo"); err != nil {
 		t.Fatal(err)
 	}
-	if err := u.Register(t.Context(), "ann", "password of ann"); err != nil {
+	if err := u.Register(t.Context(), "ann", "the password of ann"); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
 		id, old, next string
 		want          error
 	}{
-		{"demo", "password of demo", "another password", ErrFixed},
+		{"demo", "the password of demo", "another password", ErrFixed},
 		{"nobody", openPassword, "another password", ErrFixed},
-		{"ann", "password of bob", "another password", ErrCredentials},
+		{"ann", "the password of bob", "another password", ErrCredentials},
 		{"ann", openPassword, "another password", ErrCredentials}, // which lets in, but is not hers
 		{"ann", "", "another password", ErrCredentials},
-		{"ann", "password of ann", "7 chars", ErrPassword},
-		{"ann", "password of ann", strings.Repeat("x", 129), ErrPassword},
-		{"ann", "password of ann", "a published password", ErrPassword},
-		{"ann", "password of ann", "another password", nil},
-		{"ann", "password of ann", "another password", nil}, // the answer was lost
-		{"ann", "password of ann", "a third password", ErrCredentials},
+		{"ann", "the password of ann", "another password", nil},
+		{"ann", "the password of ann", "another password", nil}, // the answer was lost
+		{"ann", "the password of ann", "a third password", ErrCredentials},
 	} {
 		if err := u.Change(t.Context(), test.id, test.old, test.next); !errors.Is(err, test.want) {
 			t.Errorf("change %q from %q to %.20q: got %v, want %v", test.id, test.old, test.next, err, test.want)
 		}
 	}
-	for password, want := range map[string]error{"another password": nil, "password of ann": ErrCredentials} {
+	wantRule(t, "change to a short one", u.Change(t.Context(), "ann", "another password", "fourteen chars"), TooShort)
+	wantRule(t, "change to a published one", u.Change(t.Context(), "ann", "another password", "a published password"), Common)
+	for password, want := range map[string]error{"another password": nil, "the password of ann": ErrCredentials} {
 		if err := u.Authenticate(t.Context(), "ann", password); !errors.Is(err, want) {
 			t.Errorf("log in with %q: got %v, want %v", password, err, want)
 		}
 	}
-	if err := u.Authenticate(t.Context(), "demo", "password of demo"); err != nil {
+	if err := u.Authenticate(t.Context(), "demo", "the password of demo"); err != nil {
 		t.Errorf("log in as the demo's user: %v", err)
 	}
 }
@@ -180,10 +196,10 @@ func (o overtaken) Replace(ctx context.Context, userID, old, next string) (bool,
 func TestChangesAtOnce(t *testing.T) {
 	t.Parallel()
 	u := New(overtaken{NewMemory()}, NewHasher(cheap), false)
-	if err := u.Register(t.Context(), "ann", "password of ann"); err != nil {
+	if err := u.Register(t.Context(), "ann", "the password of ann"); err != nil {
 		t.Fatal(err)
 	}
-	if err := u.Change(t.Context(), "ann", "password of ann", "another password"); !errors.Is(err, ErrCredentials) {
+	if err := u.Change(t.Context(), "ann", "the password of ann", "another password"); !errors.Is(err, ErrCredentials) {
 		t.Errorf("got %v, want ErrCredentials", err)
 	}
 	if hash, _, _ := u.directory.Hash(t.Context(), "ann"); hash != "overtaken" {
