@@ -30,6 +30,7 @@ func TestDemo(t *testing.T) {
 		{"without one process", testWithoutProcess},
 		{"without the database", testWithoutDatabase},
 		{"the lab works", testLab},
+		{"in a browser", testBrowser},
 		{"stops well", testStops},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(t, p) }) { //nolint:paralleltest // each breaks what the others need

@@ -15,8 +15,12 @@ export interface Api {
   stop(): Promise<void>;
 }
 
+/** An API that is there already, behind its proxy, with the lifetimes above. Only the journey is for it. */
+export const running = process.env['WATCHWORD_URL'];
+
 /** Starts the real API, on a free port or on the one given. */
 export async function startApi(port = 0): Promise<Api> {
+  if (running) return { url: running, stop: async () => {} };
   const api = spawn(process.env['WATCHWORD_API']!, {
     env: {
       WATCHWORD_ADDR: `127.0.0.1:${port}`,

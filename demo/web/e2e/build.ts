@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { running } from './api';
 
 /** Builds the page and the API, once for all tests. */
-export default function build(): () => void {
+export default function build(): (() => void) | undefined {
+  if (running) return undefined;
   execFileSync('npm', ['run', 'build'], { cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'ignore', 'inherit'] });
   const directory = mkdtempSync(join(tmpdir(), 'watchword-'));
   const program = join(directory, 'api');
