@@ -42,8 +42,9 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts Refresh
 	}
 	waiting, cancel := m.storeContext(ctx)
 	defer cancel()
+	opts.Device = m.cfg.device(opts.Device)
 	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
-		s, tokens, err := m.refresh(ctx, token, key, RefreshOptions{Device: m.cfg.device(opts.Device), AntiCSRF: opts.AntiCSRF, Resend: opts.Resend})
+		s, tokens, err := m.refresh(ctx, token, key, opts)
 		return answer{s, tokens, err}
 	})
 	return a.session, a.tokens, a.err

@@ -1,7 +1,7 @@
 // Package connectsession brings sessions to Connect, for browsers with cookies and for clients with bearer tokens, over each of
 // Connect's three protocols.
 //
-// Make a Sessions with New and give it to every service as an interceptor: connect.WithInterceptors(sessions). A Policy names the
+// Make a Sessions with New and give it to every service as an interceptor: connect.WithInterceptors(sessions). A wire.Policy names the
 // procedures that may be called without a session, such as login; all others ask for one, which their handlers find with
 // session.FromContext. Log users in with Sessions.Create. Behind a proxy, name it in wire.Config.TrustedProxies, or all clients
 // will seem to have its address.
@@ -48,12 +48,12 @@ import (
 // Sessions binds a session.Manager to Connect. It is a connect.Interceptor, and safe for concurrent use.
 type Sessions struct {
 	server *wire.Server
-	policy Policy
+	policy wire.Policy
 }
 
 // New makes a Sessions. The zero wire.Config is good for a site behind TLS. The requests that OnFailure and AntiCSRFBypass get to
 // see have the procedure as their path. The error matches session.ErrInvalidConfig and names the field.
-func New(manager *session.Manager, cfg wire.Config, policy Policy) (*Sessions, error) {
+func New(manager *session.Manager, cfg wire.Config, policy wire.Policy) (*Sessions, error) {
 	server, err := wire.NewServer(manager, cfg)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (s *Sessions) Verify(ctx context.Context) (*session.Session, error) {
 		return nil, err
 	}
 	ignored := http.Header{} // a renewed token is left to the next call: a stream's headers are out
-	return s.server.Verify(ignored, c.request, s.rule(c).want)
+	return s.server.Verify(ignored, c.request, s.policy.Requirements(c.request.URL.Path))
 }
 
 // Refresh exchanges the call's refresh token, for a refresh procedure of one's own, which is to be Open; see wire.Server.Refresh.

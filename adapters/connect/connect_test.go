@@ -82,25 +82,25 @@ func (s *site) advance(d time.Duration) {
 
 const service = "/test.Accounts/"
 
-var rules = map[string]connectsession.Rule{
-	service + "Login":       connectsession.Open(),
-	service + "Refresh":     connectsession.Open(),
-	service + "Logout":      connectsession.Open(),
-	service + "Open":        connectsession.Open(),
-	service + "Verify":      connectsession.Open(),
-	service + "Maybe":       connectsession.Optional(),
-	service + "MaybeStream": connectsession.Optional(),
-	service + "LoginStream": connectsession.Open(),
-	service + "Safe":        connectsession.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
-	service + "SafeStream":  connectsession.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
-	service + "Admin": connectsession.RequireWith(wire.Requirements{
+var rules = map[string]wire.Rule{
+	service + "Login":       wire.Open(),
+	service + "Refresh":     wire.Open(),
+	service + "Logout":      wire.Open(),
+	service + "Open":        wire.Open(),
+	service + "Verify":      wire.Open(),
+	service + "Maybe":       wire.Optional(),
+	service + "MaybeStream": wire.Optional(),
+	service + "LoginStream": wire.Open(),
+	service + "Safe":        wire.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
+	service + "SafeStream":  wire.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
+	service + "Admin": wire.RequireWith(wire.Requirements{
 		Allow: wire.PayloadAllows(func(role string) bool { return role == "admin" }),
 	}),
 }
 
-func policy(procedure string) connectsession.Rule { return rules[procedure] }
+func policy(procedure string) wire.Rule { return rules[procedure] }
 
-func newSite(t *testing.T, cfg wire.Config, rule connectsession.Policy) *site {
+func newSite(t *testing.T, cfg wire.Config, rule wire.Policy) *site {
 	t.Helper()
 	s := &site{t: t, now: time.Now()} // the cookie jar's clock is the real one
 	s.store = &outage{Store: memstore.New(s.clock)}

@@ -46,12 +46,12 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	rules := map[string]connectsession.Rule{ // of what else there is, each procedure asks for a session
-		"/example.Accounts/Login":   connectsession.Open(),
-		"/example.Accounts/Refresh": connectsession.Open(),
+	rules := map[string]wire.Rule{ // of what else there is, each procedure asks for a session
+		"/example.Accounts/Login":   wire.Open(),
+		"/example.Accounts/Refresh": wire.Open(),
 	}
 	cfg := wire.Config{Cookies: wire.Cookies{RefreshPath: "/example.Accounts/Refresh"}}
-	sessions, err := connectsession.New(manager, cfg, func(procedure string) connectsession.Rule { return rules[procedure] })
+	sessions, err := connectsession.New(manager, cfg, func(procedure string) wire.Rule { return rules[procedure] })
 	if err != nil {
 		panic(err)
 	}

@@ -1,7 +1,6 @@
 package connectsession
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -26,15 +25,12 @@ func (s *Sessions) translate(c call, err error) error {
 // fail makes the connect.Error of an error of package session, writes the headers, and tells wire.Config.OnFailure.
 func (s *Sessions) fail(c call, err error) error {
 	contentType, typed := c.header["Content-Type"] // the protocol's own, for streams
-	_, body := s.server.Fail(c.header, c.request, err)
+	failure, _ := s.server.Fail(c.header, c.request, err)
 	if c.header.Del("Content-Type"); typed {
 		c.header["Content-Type"] = contentType
 	}
-	var answer struct{ Error, Reason string } // with a reason only if it is a code, and not whatever the store has
-	_ = json.Unmarshal([]byte(body), &answer)
-
-	answered := connect.NewError(code(answer.Error), errors.New(answer.Error))
-	if detail, err := connect.NewErrorDetail(errorInfo(answer.Error, answer.Reason)); err == nil { // it always is
+	answered := connect.NewError(code(failure.Code), errors.New(failure.Code))
+	if detail, err := connect.NewErrorDetail(errorInfo(failure.Code, failure.Reason)); err == nil { // it always is
 		answered.AddDetail(detail)
 	}
 	return answered

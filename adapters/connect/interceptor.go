@@ -1,7 +1,6 @@
 package connectsession
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -51,17 +50,7 @@ func (s *Sessions) WrapStreamingClient(next connect.StreamingClientFunc) connect
 
 // admit does what the procedure's rule asks for. Its error is a connect.Error.
 func (s *Sessions) admit(ctx context.Context, c call) (context.Context, error) {
-	var (
-		verified *session.Session
-		err      error
-	)
-	switch rule := s.rule(c); rule.access {
-	case open:
-	case optional:
-		verified, err = s.server.VerifyOptional(c.header, c.request)
-	default:
-		verified, err = s.server.Verify(c.header, c.request, rule.want)
-	}
+	verified, err := s.server.Admit(c.header, c.request, s.policy)
 	if err != nil {
 		return ctx, s.fail(c, err)
 	}
@@ -69,13 +58,6 @@ func (s *Sessions) admit(ctx context.Context, c call) (context.Context, error) {
 		ctx = session.NewContext(ctx, verified)
 	}
 	return ctx, nil
-}
-
-func (s *Sessions) rule(c call) Rule {
-	if s.policy == nil {
-		return Require()
-	}
-	return s.policy(c.request.URL.Path)
 }
 
 // call is a call as wire.Server knows it. The header is that of the HTTP response in every protocol, and for refusals as well, which
@@ -93,13 +75,10 @@ type exchange interface {
 	ResponseHeader() http.Header
 }
 
-// noHost is no page's origin. An empty host would be that of the origin "null", which belongs to whoever wants to hide.
-const noHost = "no host"
-
 func newCall(ctx context.Context, x exchange, method string) call {
 	request := &http.Request{
 		Method: method, URL: &url.URL{Path: x.Spec().Procedure}, RemoteAddr: x.Peer().Addr,
-		Header: x.RequestHeader(), Host: cmp.Or(x.RequestHeader().Get("Host"), noHost), // Connect has put it there
+		Header: x.RequestHeader(), Host: x.RequestHeader().Get("Host"), // Connect has put it there
 	}
 	return call{request: request.WithContext(ctx), header: x.ResponseHeader()}
 }

@@ -82,8 +82,8 @@ func (s *Sessions) Clear(c *echo.Context) { s.server.Clear(c.Response().Header()
 // returns, as with echo.Context.JSON: an error in writing, and never err itself, which is answered and no longer a matter for
 // echo.Echo.HTTPErrorHandler. For logging there is wire.Config.OnFailure.
 func (s *Sessions) WriteError(c *echo.Context, err error) error {
-	status, body := s.server.Fail(c.Response().Header(), c.Request(), err)
-	return c.JSONBlob(status, []byte(body))
+	failure, body := s.server.Fail(c.Response().Header(), c.Request(), err)
+	return c.JSONBlob(failure.Status, []byte(body))
 }
 
 // WriteTokens answers a login: with {}, and for clients of headers with their tokens as in RFC 6749, section 5.1. It is for

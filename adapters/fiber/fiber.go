@@ -109,14 +109,14 @@ func (s *Sessions) Clear(c fiber.Ctx) {
 // can end with it, and so can a fiber.ErrorHandler: the error that it answers is none for another one to answer again.
 func (s *Sessions) WriteError(c fiber.Ctx, err error) error {
 	x := begin(c)
-	status, body := s.server.Fail(x.header, x.request, err)
+	failure, body := s.server.Fail(x.header, x.request, err)
 	// A request without a single header is one that fiber could not read. It is shown to middleware before it is answered with
 	// 431, say, and that must not tell a browser that its session is over.
 	if len(x.request.Header) > 0 {
 		x.end()
 	}
 	c.Response().Header.Del(fiber.HeaderContentEncoding) // of the body that is replaced: fiber compresses after all handlers
-	return c.Status(status).SendString(body)
+	return c.Status(failure.Status).SendString(body)
 }
 
 // WriteTokens answers a login: with {}, and for clients of headers with their tokens as in RFC 6749, section 5.1. It is for

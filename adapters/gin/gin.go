@@ -85,8 +85,8 @@ func (s *Sessions) Clear(c *gin.Context) { s.server.Clear(c.Writer.Header(), c.R
 // wire.Config.OnFailure is there for logging.
 func (s *Sessions) WriteError(c *gin.Context, err error) {
 	c.Abort()
-	status, body := s.server.Fail(c.Writer.Header(), c.Request, err)
-	write(c, status, body)
+	failure, body := s.server.Fail(c.Writer.Header(), c.Request, err)
+	write(c, failure.Status, body)
 }
 
 // WriteTokens answers a login: with {}, and for clients of headers with their tokens as in RFC 6749, section 5.1. It is for

@@ -47,11 +47,11 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	rules := map[string]grpcsession.Rule{ // of what else there is, each method asks for a session
-		"/example.Accounts/Login":   grpcsession.Open(),
-		"/example.Accounts/Refresh": grpcsession.Open(),
+	rules := map[string]wire.Rule{ // of what else there is, each method asks for a session
+		"/example.Accounts/Login":   wire.Open(),
+		"/example.Accounts/Refresh": wire.Open(),
 	}
-	sessions, err := grpcsession.New(manager, wire.Config{}, func(method string) grpcsession.Rule { return rules[method] })
+	sessions, err := grpcsession.New(manager, wire.Config{}, func(method string) wire.Rule { return rules[method] })
 	if err != nil {
 		panic(err)
 	}

@@ -1,7 +1,6 @@
 package grpcsession
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -25,21 +24,17 @@ func (s *Sessions) translate(c *call, err error) error {
 
 // fail makes the status of an error of package session, and tells wire.Config.OnFailure.
 func (s *Sessions) fail(c *call, err error) error {
-	failure := s.server.Contract().Failure(err)
-	_, body := s.server.Fail(c.header, c.request, err)
-	var answer struct{ Error, Reason string } // with a reason only if it is a code, and not whatever the store has
-	_ = json.Unmarshal([]byte(body), &answer)
-
-	info := &errdetails.ErrorInfo{Reason: strings.ToUpper(answer.Error), Domain: domain}
-	if answer.Reason != "" {
-		info.Metadata = map[string]string{"reason": answer.Reason}
+	failure, _ := s.server.Fail(c.header, c.request, err)
+	info := &errdetails.ErrorInfo{Reason: strings.ToUpper(failure.Code), Domain: domain}
+	if failure.Reason != "" {
+		info.Metadata = map[string]string{"reason": failure.Reason}
 	}
 	details := []protoadapt.MessageV1{info}
 	if failure.RetryAfter > 0 {
 		delay := time.Duration(failure.RetryAfter) * time.Second
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
 	}
-	answered := status.New(code(answer.Error), answer.Error)
+	answered := status.New(code(failure.Code), failure.Code)
 	if detailed, err := answered.WithDetails(details...); err == nil { // it always is
 		answered = detailed
 	}

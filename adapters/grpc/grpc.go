@@ -1,6 +1,6 @@
 // Package grpcsession brings sessions to gRPC.
 //
-// Make a Sessions with New and give its ServerOptions to grpc.NewServer, so that it sees unary methods and streams. A Policy names
+// Make a Sessions with New and give its ServerOptions to grpc.NewServer, so that it sees unary methods and streams. A wire.Policy names
 // the methods that may be called without a session, such as login, refresh and health checks; all others ask for one, which their
 // handlers find with session.FromContext. Log users in with Sessions.Create. Behind a proxy, name it in wire.Config.TrustedProxies,
 // or all clients will seem to have its address.
@@ -44,13 +44,13 @@ import (
 // Sessions binds a session.Manager to gRPC. It is safe for concurrent use.
 type Sessions struct {
 	server *wire.Server
-	policy Policy
+	policy wire.Policy
 }
 
 // New makes a Sessions. Of the wire.Config only TrustedProxies and OnFailure matter, since gRPC has no cookies: Transport is
 // wire.TransportHeader whatever it says. OnFailure gets a POST request for the full method, with the metadata as its headers.
 // The error matches session.ErrInvalidConfig and names the field.
-func New(manager *session.Manager, cfg wire.Config, policy Policy) (*Sessions, error) {
+func New(manager *session.Manager, cfg wire.Config, policy wire.Policy) (*Sessions, error) {
 	cfg.Transport = wire.TransportHeader
 	server, err := wire.NewServer(manager, cfg)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Sessions) Verify(ctx context.Context) (*session.Session, error) {
 		return nil, err
 	}
 	ignored := http.Header{} // a renewed token is left to the next call: a stream's header metadata is out
-	return s.server.Verify(ignored, c.request.WithContext(ctx), s.rule(c).want)
+	return s.server.Verify(ignored, c.request.WithContext(ctx), s.policy.Requirements(c.request.URL.Path))
 }
 
 // Refresh exchanges the refresh token in the call's metadata x-refresh-token; see wire.Server.Refresh. Its method is to be Open.

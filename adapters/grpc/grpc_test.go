@@ -86,24 +86,24 @@ func (s *site) advance(d time.Duration) {
 
 const service = "/test.Accounts/"
 
-var rules = map[string]grpcsession.Rule{
-	service + "Login":       grpcsession.Open(),
-	service + "Refresh":     grpcsession.Open(),
-	service + "Logout":      grpcsession.Open(),
-	service + "Open":        grpcsession.Open(),
-	service + "Verify":      grpcsession.Open(),
-	service + "Maybe":       grpcsession.Optional(),
-	service + "MaybeStream": grpcsession.Optional(),
-	service + "Safe":        grpcsession.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
-	service + "SafeStream":  grpcsession.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
-	service + "Admin": grpcsession.RequireWith(wire.Requirements{
+var rules = map[string]wire.Rule{
+	service + "Login":       wire.Open(),
+	service + "Refresh":     wire.Open(),
+	service + "Logout":      wire.Open(),
+	service + "Open":        wire.Open(),
+	service + "Verify":      wire.Open(),
+	service + "Maybe":       wire.Optional(),
+	service + "MaybeStream": wire.Optional(),
+	service + "Safe":        wire.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
+	service + "SafeStream":  wire.RequireWith(wire.Requirements{MaxAuthAge: 5 * time.Minute}),
+	service + "Admin": wire.RequireWith(wire.Requirements{
 		Allow: wire.PayloadAllows(func(role string) bool { return role == "admin" }),
 	}),
 }
 
-func policy(method string) grpcsession.Rule { return rules[method] }
+func policy(method string) wire.Rule { return rules[method] }
 
-func newSite(t *testing.T, wireCfg wire.Config, rule grpcsession.Policy) *site {
+func newSite(t *testing.T, wireCfg wire.Config, rule wire.Policy) *site {
 	t.Helper()
 	s := &site{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	s.store = &outage{Store: memstore.New(s.clock)}

@@ -55,17 +55,7 @@ func (s *stream) Context() context.Context { return s.ctx }
 // admit does what the method's rule asks for. Its error is a status.
 func (s *Sessions) admit(ctx context.Context, c *call) (context.Context, error) {
 	ctx = context.WithValue(ctx, callKey{}, c)
-	var (
-		verified *session.Session
-		err      error
-	)
-	switch rule := s.rule(c); rule.access {
-	case open:
-	case optional:
-		verified, err = s.server.VerifyOptional(c.header, c.request)
-	default:
-		verified, err = s.server.Verify(c.header, c.request, rule.want)
-	}
+	verified, err := s.server.Admit(c.header, c.request, s.policy)
 	if err != nil {
 		return ctx, s.fail(c, err)
 	}
@@ -73,13 +63,6 @@ func (s *Sessions) admit(ctx context.Context, c *call) (context.Context, error) 
 		ctx = session.NewContext(ctx, verified)
 	}
 	return ctx, nil
-}
-
-func (s *Sessions) rule(c *call) Rule {
-	if s.policy == nil {
-		return Require()
-	}
-	return s.policy(c.request.URL.Path)
 }
 
 // call is a call as wire.Server knows it.

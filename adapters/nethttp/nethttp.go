@@ -73,8 +73,8 @@ func (s *Sessions) Clear(w http.ResponseWriter, r *http.Request) { s.server.Clea
 
 // WriteError answers a request with an error of this package or of session; see wire.Server.Fail.
 func (s *Sessions) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	status, body := s.server.Fail(w.Header(), r, err)
-	write(w, r, status, body)
+	failure, body := s.server.Fail(w.Header(), r, err)
+	write(w, r, failure.Status, body)
 }
 
 // WriteTokens answers a login: with {}, and for clients of headers with their tokens as in RFC 6749, section 5.1. It is for

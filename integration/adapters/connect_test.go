@@ -26,17 +26,17 @@ func TestConnect(t *testing.T) {
 	rpcConformance(t, serveConnect)
 }
 
-func connectPolicy(procedure string) connectsession.Rule {
+func connectPolicy(procedure string) wire.Rule {
 	want, asks := rpcRequirement[procedure]
 	switch {
 	case asks:
-		return connectsession.RequireWith(want)
+		return wire.RequireWith(want)
 	case slices.Contains(rpcOpen, procedure):
-		return connectsession.Open()
+		return wire.Open()
 	case procedure == rpcService+"Maybe":
-		return connectsession.Optional()
+		return wire.Optional()
 	default:
-		return connectsession.Require()
+		return wire.Require()
 	}
 }
 

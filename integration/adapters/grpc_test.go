@@ -99,17 +99,17 @@ var rpcRequirement = map[string]wire.Requirements{
 
 var rpcOpen = []string{rpcService + "Login", rpcService + "Refresh", rpcService + "Logout", rpcService + "Open"}
 
-func grpcPolicy(method string) grpcsession.Rule {
+func grpcPolicy(method string) wire.Rule {
 	want, asks := rpcRequirement[method]
 	switch {
 	case asks:
-		return grpcsession.RequireWith(want)
+		return wire.RequireWith(want)
 	case slices.Contains(rpcOpen, method), method == grpc_health_v1.Health_Check_FullMethodName:
-		return grpcsession.Open()
+		return wire.Open()
 	case method == rpcService+"Maybe":
-		return grpcsession.Optional()
+		return wire.Optional()
 	default:
-		return grpcsession.Require()
+		return wire.Require()
 	}
 }
 

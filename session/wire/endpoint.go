@@ -30,7 +30,8 @@ func (s *Server) post(h http.Header, r *http.Request, f func() error) (status in
 		return MethodNotAllowed(h, http.MethodPost)
 	}
 	if err := f(); err != nil {
-		return s.Fail(h, r, err)
+		failure, body := s.Fail(h, r, err)
+		return failure.Status, body
 	}
 	h.Set("Content-Type", "application/json")
 	return http.StatusOK, TokenBody(h)

@@ -14,7 +14,7 @@ import (
 type Failure struct {
 	Status     int
 	Code       string // stable, for programs
-	Reason     string // why the session has ended, if that is known: one of the constants of session.Reason; else empty
+	Reason     string // why the session has ended, a to z and _, if that is known: one of the constants of session.Reason
 	Clear      bool   // the session has ended: the client's tokens are taken away
 	RetryAfter int    // seconds; zero: none
 }
@@ -32,7 +32,7 @@ func (c *Contract) Failure(err error) Failure {
 	case errors.As(err, &theft):
 		return Failure{Status: c.cfg.StatusTheft, Code: "token_theft", Reason: string(session.ReasonTheft), Clear: true}
 	case errors.As(err, &ended):
-		return Failure{Status: c.cfg.StatusUnauthorised, Code: "unauthorised", Reason: string(ended.Reason), Clear: true}
+		return Failure{Status: c.cfg.StatusUnauthorised, Code: "unauthorised", Reason: code(ended.Reason), Clear: true}
 	case errors.Is(err, session.ErrUnauthorised):
 		return Failure{Status: c.cfg.StatusUnauthorised, Code: "unauthorised", Clear: true}
 	case errors.Is(err, session.ErrTryRefresh):
@@ -66,8 +66,6 @@ func (c *Contract) Failure(err error) Failure {
 // A browser's cookies are cleared only if it has shown one. Those that a page of another origin has it withhold, because of
 // SameSite, are good for all that this request can tell, and would be cleared all the same. What was already written for the
 // client is withdrawn where the outcome is not known: it stays as it is.
-//
-// A Reason that holds anything but a-z and _ is left out: it comes out of the store.
 func (c *Contract) SetFailure(h, request http.Header, f Failure) (body string) {
 	if f.Clear || f.Status == http.StatusServiceUnavailable {
 		c.withdraw(h)
@@ -89,10 +87,16 @@ func (c *Contract) SetFailure(h, request http.Header, f Failure) (body string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	noStore(h)
 	body = `{"error":"` + f.Code + `"`
-	if f.Reason != "" && !strings.ContainsFunc(f.Reason, notInCode) {
+	if f.Reason != "" {
 		body += `,"reason":"` + f.Reason + `"`
 	}
 	return body + "}\n"
 }
 
-func notInCode(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }
+// code returns a reason, unless it is none that could stand in a body or a header: it comes out of the store.
+func code(reason session.Reason) string {
+	if strings.ContainsFunc(string(reason), func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+		return ""
+	}
+	return string(reason)
+}

@@ -147,8 +147,8 @@ func FuzzHeaders(f *testing.F) {
 // status is that of the answer to an operation.
 func status(s *wire.Server, h http.Header, r *http.Request, operation func() error) int {
 	if err := operation(); err != nil {
-		code, _ := s.Fail(h, r, err)
-		return code
+		failure, _ := s.Fail(h, r, err)
+		return failure.Status
 	}
 	return http.StatusOK
 }

@@ -295,14 +295,14 @@ func (s *Server) Clear(h http.Header, r *http.Request) {
 	}
 }
 
-// Fail writes the headers of the answer to an error, and returns its status and its body: {"error":"<code>"}, with a "reason" where
-// it is known why the session has ended; see Failure.
-func (s *Server) Fail(h http.Header, r *http.Request, err error) (status int, body string) {
-	failure := s.contract.Failure(err)
+// Fail writes the headers of the answer to an error, and returns how it looks to the client, and the body: {"error":"<code>"}, with
+// a "reason" where it is known why the session has ended.
+func (s *Server) Fail(h http.Header, r *http.Request, err error) (failure Failure, body string) {
+	failure = s.contract.Failure(err)
 	if s.contract.cfg.OnFailure != nil && r.Context().Err() == nil { // else the client is gone, and the error says nothing but that
 		s.contract.cfg.OnFailure(r, failure.Status, err)
 	}
-	return failure.Status, s.contract.SetFailure(h, r.Header, failure)
+	return failure, s.contract.SetFailure(h, r.Header, failure)
 }
 
 func (s *Server) checkOrigin(r *http.Request, cred Credentials) error {

@@ -85,7 +85,11 @@ func TestResponses(t *testing.T) {
 				}
 				f := c.Failure(err)
 				body := c.SetFailure(got, test.Request, f)
-				if f.Status != test.Status || f.Code != test.Result.Error || f.Reason != test.Result.Reason || body != test.Body {
+				var told struct{ Reason string }
+				if err := json.Unmarshal([]byte(test.Body), &told); err != nil {
+					t.Fatal(err)
+				}
+				if f.Status != test.Status || f.Code != test.Result.Error || f.Reason != told.Reason || body != test.Body {
 					t.Errorf("got %d %s %s %q, want %d %q", f.Status, f.Code, f.Reason, body, test.Status, test.Body)
 				}
 			}
