@@ -9,6 +9,7 @@ require (
 	github.com/watchword-dev/watchword/adapters/nethttp v0.1.0
 	github.com/watchword-dev/watchword/session v0.1.0
 	github.com/watchword-dev/watchword/store/mysql v0.1.0
+	go.uber.org/goleak v1.3.0
 	golang.org/x/crypto v0.58.0
 )
 
