@@ -103,7 +103,7 @@ type Key struct {
 }
 
 // Store keeps sessions, their endings and signing keys. It is dumb on purpose: every decision is the Manager's. Package
-// storetest holds a Store to this contract; a new store's test is one call of storetest.Run.
+// storetest holds a Store to this contract; a new store's test is a call of storetest.Run and one of storetest.RunFaults.
 //
 // For every method:
 //
@@ -112,7 +112,8 @@ type Key struct {
 //   - A session is alive until it is ended, or its ExpiresAt is no longer after now. One that has only expired is dead to every
 //     method but EndExpired, and an ended one to every method of LiveStore: neither is returned, changed or brought back
 //     to life.
-//   - Every changing method is atomic and changes nothing when its condition does not hold.
+//   - Every changing method is atomic and changes nothing when its condition does not hold. Purge alone may take several steps.
+//   - A read sees every change that was acknowledged before it was called. A replica that lags is no Store.
 //   - User ids, marks, devices, labels, payload, data and details are compared and returned byte for byte.
 //   - A cancelled or expired ctx ends the call with an error that matches ErrUnavailable and ctx.Err(); the outcome of a
 //     change is then unknown. So it is for every ErrUnavailable.
@@ -130,8 +131,7 @@ type LiveStore interface {
 	// Insert adds a session. ErrDuplicate: the handle exists, dead or alive; nothing was changed.
 	Insert(ctx context.Context, row NewRow) error
 
-	// Get returns the live session together with the store's now. It must see every change that was acknowledged before
-	// the call. ErrNotFound: missing or dead.
+	// Get returns the live session together with the store's now. ErrNotFound: missing or dead.
 	Get(ctx context.Context, h Handle) (row Row, now time.Time, err error)
 
 	// Confirm makes pending current where the row's pending is the mark given: Previous = Current, Current = Pending,

@@ -92,3 +92,8 @@ func TestFeedWhenTheClockIsSetBack(t *testing.T) {
 		}
 	}
 }
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	storetest.RunFaults(t, func(*testing.T) session.Store { return memstore.New(nil) })
+}

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -87,7 +86,7 @@ func feedOfEndAgain(t *testing.T, s suite) {
 				low := s.later(t)
 				_, found := s.lastOf(t, low, row.Handle)
 				equal(t, "the session is in the feed as of now", found, false)
-				no(t, "End again")(s.End(s.ctx, row.Handle, session.End{ID: 99, Reason: end.Reason, Fed: true}))
+				no(t, "End again")(s.End(s.ctx, row.Handle, session.End{ID: 99, Reason: session.ReasonLimit, Fed: true}))
 				high := s.now(t)
 				entry, found := s.lastOf(t, low, row.Handle)
 				equal(t, "the session that is ended again is in the feed", found, true)
@@ -255,15 +254,4 @@ func feedPurge(t *testing.T, s suite) {
 	s.publish(t, "user", session.ReasonRevoked)
 	equal(t, "entries of what was published since", len(s.revocations(t, begin, 10)), 1)
 	s.purge(t, -time.Hour, -time.Hour, 1, 2)
-}
-
-func feedCancelled(t *testing.T, s suite) {
-	begin := s.now(t)
-	s.revocations(t, begin, 10)
-	ctx, cancel := context.WithCancel(s.ctx)
-	cancel()
-	isCancelled(t, "Publish", s.Publish(ctx, session.Revocation{UserID: "user", Reason: session.ReasonRevoked}))
-	_, _, err := s.Revocations(ctx, begin, 10)
-	isCancelled(t, "Revocations", err)
-	equal(t, "entries after the cancelled calls", len(s.revocations(t, begin, 10)), 0)
 }

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -206,57 +205,6 @@ func listIsOfRows(t *testing.T, s suite) {
 	sameRow(t, "List", rows[0], row)
 }
 
-func cancelled(t *testing.T, s suite) {
-	h, dead, ended := s.insert(t), s.insert(t, expired), s.insert(t)
-	yes(t, "End")(s.End(s.ctx, ended, how(1)))
-	ctx, cancel := context.WithCancel(s.ctx)
-	cancel()
-	next := session.Successor{Mark: mark("R1"), MintedAt: time.Unix(1, 0).UTC()}
-	for name, call := range map[string]func() error{
-		"Insert": func() error {
-			return s.Insert(ctx, session.NewRow{Handle: handle(), UserID: "u", Payload: []byte("1"), Data: []byte("1"), Lifetimes: life})
-		},
-		"Get":     func() error { _, _, err := s.Get(ctx, h); return err },
-		"Confirm": func() error { _, err := s.Confirm(ctx, h, mark("R1"), nil, renewal); return err },
-		"HandOut": func() error { _, err := s.HandOut(ctx, h, mark("R0"), mark("R1"), true, renewal); return err },
-		"Mint": func() error {
-			_, err := s.Mint(ctx, h, mark("R0"), session.Mark{}, time.Time{}, next, renewal)
-			return err
-		},
-		"List":           func() error { _, err := s.List(ctx, "user", session.Page{Limit: 9}); return err },
-		"SetPayload":     func() error { _, err := s.SetPayload(ctx, h, []byte("2")); return err },
-		"SetLabel":       func() error { _, err := s.SetLabel(ctx, h, "cancelled"); return err },
-		"Data":           func() error { _, _, err := s.Data(ctx, h); return err },
-		"SetData":        func() error { _, err := s.SetData(ctx, h, 0, 8, []byte("2")); return err },
-		"End":            func() error { _, err := s.End(ctx, h, how(1)); return err },
-		"EndUser":        func() error { _, err := s.EndUser(ctx, "user", session.Handle{}, how(1), 9); return err },
-		"EndAll":         func() error { _, err := s.EndAll(ctx, time.Now().Add(time.Hour), how(1), 9); return err },
-		"EndExpired":     func() error { _, err := s.EndExpired(ctx, session.Handle{}, time.Hour, 1, 9); return err },
-		"EndExpired one": func() error { _, err := s.EndExpired(ctx, dead, time.Hour, 1, 1); return err },
-		"Ending":         func() error { _, err := s.Ending(ctx, ended); return err },
-		"Endings":        func() error { _, err := s.Endings(ctx, "user", session.EndingsPage{Limit: 9}); return err },
-		"Purge":          func() error { _, err := s.Purge(ctx, -time.Hour, -time.Hour, 9); return err },
-		"Keys":           func() error { _, _, err := s.Keys(ctx); return err },
-		"RetireKey":      func() error { _, err := s.RetireKey(ctx, "some-key-AAAAAAA"); return err },
-		"SetKeyMaterial": func() error { _, err := s.SetKeyMaterial(ctx, "some-key-AAAAAAA", nil, []byte("x")); return err },
-		"DeleteKey":      func() error { _, err := s.DeleteKey(ctx, "some-key-AAAAAAA"); return err },
-		"InsertKey":      func() error { return s.InsertKey(ctx, key("cancelled-key-01", session.PurposeAccess, 1)) },
-	} {
-		isCancelled(t, name, call())
-	}
-	row, _ := s.get(t, h)
-	equal(t, "Pending after the cancelled calls", row.Pending, session.Mark{})
-	equal(t, "Label after the cancelled calls", row.Label, "")
-	s.ended(t, ended)
-}
-
-func isCancelled(t *testing.T, what string, err error) {
-	t.Helper()
-	if !errors.Is(err, session.ErrUnavailable) || !errors.Is(err, context.Canceled) {
-		t.Errorf("%s with a cancelled context: got %v, want ErrUnavailable and context.Canceled", what, err)
-	}
-}
-
 func clock(t *testing.T, s suite) {
 	h := s.insert(t)
 	_, last := s.get(t, h)
@@ -271,4 +219,9 @@ func clock(t *testing.T, s suite) {
 	if err != nil || now.Before(last) {
 		t.Errorf("Keys: got now %v, %v, after %v", now, err, last)
 	}
+	fine := false
+	for range 2 {
+		fine = fine || s.later(t).Nanosecond()%int(time.Millisecond) != 0
+	}
+	equal(t, "the clock shows microseconds", fine, true)
 }

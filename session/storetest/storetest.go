@@ -1,10 +1,27 @@
-// Package storetest holds a session.Store to its contract. A new store's test is one call:
+// Package storetest holds a session.Store to its contract, and to what a session.Manager makes of it when calls fail. Only tests
+// import it. All that the author of another store, on PostgreSQL say, has to write is how to open an empty one:
 //
-//	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) session.Store { return newEmptyStore(t) })
+//	func open(t *testing.T) session.Store {
+//		pool := emptyDatabase(t) // a schema of the test's own, which t.Cleanup drops
+//		store := postgres.New(pool)
+//		if err := store.Migrate(t.Context()); err != nil {
+//			t.Fatal(err)
+//		}
+//		return store
 //	}
 //
-// Only tests import it.
+//	func TestContract(t *testing.T) { storetest.Run(t, open) }
+//	func TestFaults(t *testing.T)   { storetest.RunFaults(t, open) }
+//
+// Run goes through the contract, method by method, and with many callers at once. RunFaults has callers hang up at every moment, and
+// drives a Manager over the store, of whose calls each fails once in every way that [Fault] names. The name of the test that
+// fails says what is wrong; I1 to I9 in names and messages are the invariants of the protocol.
+//
+// Call both once more with a pool of one connection (a call that holds two hangs), and in each mode that the driver has for sending
+// statements. Run with -race. What neither can show, the store's own tests have to: two servers with different clocks, replicas,
+// failovers, errors by which the server rolls back.
+//
+// [Faulty] is there for tests of one's own.
 package storetest
 
 import (
@@ -26,10 +43,7 @@ type Open func(t *testing.T) session.Store
 
 // Run runs the whole suite, in parallel. It takes a few seconds at most.
 func Run(t *testing.T, open Open) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, suite)
-	}{
+	for _, test := range []test{
 		{"InsertThenGet", insertThenGet},
 		{"InsertDuplicate", insertDuplicate},
 		{"MissingIsNotFound", missing},
@@ -81,17 +95,28 @@ func Run(t *testing.T, open Open) {
 		{"FeedIsSeenAtOnce", feedSeenAtOnce},
 		{"FeedClock", feedClock},
 		{"FeedPurge", feedPurge},
-		{"FeedCancelledContext", feedCancelled},
+		{"FeedNowIsFromBefore", feedNow},
 		{"Keys", keys},
 		{"KeysOnceOf16", keysOnce},
 		{"RetireKey", retireKey},
 		{"KeyMaterial", keyMaterial},
 		{"CancelledContext", cancelled},
 		{"ClockMovesForward", clock},
+		{"RefusedChangesNothing", refusedChangesNothing},
+		{"MarksAndHandlesAreBytes", marksAreBytes},
+		{"VersionsAreExact", versionsAreExact},
+		{"OnceOf16", onceOf16},
+		{"ErrorsHoldNoValues", errorsHoldNoValues},
+		{"ReadersSeeWholeRotations", wholeRotations},
+		{"ReadersSeeWholeEndings", wholeEndings},
+		{"ReadersSeeEndAndEntry", endAndEntry},
+		{"EndedByOne", endedByOne},
+		{"GetSeesWhatWasAcknowledged", acknowledged},
+		{"OneConnectionPerCall", oneConnection},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			test.run(t, suite{Store: open(t), ctx: t.Context()})
+			run(t, open, test.run)
 		})
 	}
 }
@@ -116,6 +141,11 @@ func handle() session.Handle {
 	h[15] = 0xff
 	return h
 }
+
+var numbers atomic.Int64
+
+// number returns the next of 1, 2, 3 …
+func number() int { return int(numbers.Add(1)) }
 
 // mark returns a mark made of a name; no two names have the same.
 func mark(name string) session.Mark {
@@ -170,10 +200,11 @@ func (s suite) now(t *testing.T) time.Time {
 func (s suite) pass(t *testing.T, moment time.Time) time.Time {
 	t.Helper()
 	for range 10_000 {
-		if now := s.now(t); now.After(moment) {
+		now := s.now(t)
+		if now.After(moment) {
 			return now
 		}
-		time.Sleep(100 * time.Microsecond)
+		time.Sleep(min(max(moment.Sub(now), 100*time.Microsecond), time.Second))
 	}
 	t.Fatalf("the store's clock does not go on to %v", moment)
 	return time.Time{}
