@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -113,14 +114,17 @@ func (m *Manager) gone(ctx context.Context, h Handle) error {
 	expired, lost := m.store.EndExpired(ctx, h, m.cfg.AbsoluteLifetime, id, 1)
 	if lost == nil && len(expired) > 0 {
 		m.emitEnded(expired)
-		return &EndedError{Handle: h, Reason: expired[0].Reason}
+		return m.tombstones.add(h, expired[0].Reason, m.cfg.Clock())
 	}
 	ended, err := m.store.Ending(ctx, h)
+	if lost == nil && errors.Is(err, ErrNotFound) {
+		return m.tombstones.add(h, "", m.cfg.Clock())
+	}
 	if err != nil {
 		return &EndedError{Handle: h}
 	}
 	if lost != nil && ended.ID == id { // it was this call nevertheless
 		m.emitEnded([]Ended{ended})
 	}
-	return &EndedError{Handle: h, Reason: ended.Reason}
+	return m.tombstones.add(h, ended.Reason, m.cfg.Clock())
 }

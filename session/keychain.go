@@ -20,6 +20,7 @@ type keychain struct {
 	events *events
 	ring   atomic.Pointer[keyring]
 	reload *reloader
+	blind  atomic.Bool // the last reading of the keys failed: there may be some that are not known here
 }
 
 // unknownKeyPause is how often at most tokens that name unknown keys make a process look again.
@@ -103,6 +104,7 @@ func (k *keychain) use(keys []Key, now time.Time) error {
 // said so: the ones that are known go on.
 func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
 	keys, now, err := k.read(ctx)
+	k.blind.Store(err != nil)
 	if err != nil {
 		return nil, now, err
 	}
@@ -201,6 +203,17 @@ func (k *keychain) refreshKey(ctx context.Context) func(refreshtoken.KeyID) *ref
 		}
 		return known.key
 	}
+}
+
+// unread reports whether a refresh token names a key that is not known here while the keys could not be read, or the caller's context
+// ended before: another process may have minted it.
+func (k *keychain) unread(ctx context.Context, refreshToken string) bool {
+	unknown := false
+	_, _, _ = refreshtoken.Open(refreshToken, func(id refreshtoken.KeyID) *refreshtoken.Key { // for its form
+		unknown = k.ring.Load().refresh[id] == nil
+		return nil
+	})
+	return unknown && (k.blind.Load() || ctx.Err() != nil)
 }
 
 // lostRefreshKey finds the key of a refresh token among those that were cut off, or returns nil. What it authenticates is good

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
@@ -15,15 +16,17 @@ import (
 
 // Manager creates, verifies, refreshes and ends sessions. It is safe for concurrent use; a process needs one.
 type Manager struct {
-	store     Store
-	cfg       Config
-	policy    policy
-	keys      *keychain
-	confirmed *confirmations
-	refreshes *coalescer
-	events    *events
-	feed      *feed // nil without RevocationFeed
-	doubts    doubts
+	store      Store
+	cfg        Config
+	policy     policy
+	keys       *keychain
+	confirmed  *confirmations
+	refreshes  *coalescer
+	tombstones *tombstones
+	events     *events
+	feed       *feed // nil without RevocationFeed
+	doubts     doubts
+	lost       undelivered
 }
 
 // New makes a Manager over a store whose schema is in place, and makes the store's first signing keys if there are none.
@@ -37,11 +40,12 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{
-		store:     store,
-		policy:    policy{grace: cfg.Grace, handOuts: cfg.MaxHandOuts},
-		confirmed: newConfirmations(),
-		refreshes: newCoalescer(),
-		events:    &events{hook: cfg.OnEvent, clock: cfg.Clock, logger: cfg.Logger},
+		store:      store,
+		policy:     policy{grace: cfg.Grace, handOuts: cfg.MaxHandOuts},
+		confirmed:  newConfirmations(),
+		refreshes:  newCoalescer(),
+		tombstones: newTombstones(),
+		events:     &events{hook: cfg.OnEvent, clock: cfg.Clock, logger: cfg.Logger},
 	}
 	bounded, cancel := context.WithTimeout(ctx, cfg.StoreTimeout)
 	defer cancel()
@@ -213,6 +217,11 @@ type grant struct {
 // issue makes the tokens of a grant. They expire relative to its moment, so that the store's clock and this process's need
 // not agree, and no access token outlives its session.
 func (m *Manager) issue(g grant) (*Session, Tokens, error) {
+	// A row that somebody has damaged, since Create takes neither. The payload is spliced into the token as it is, and a user id that is
+	// not UTF-8 would become another one.
+	if !validUserID(g.userID) || len(g.payload) > 0 && (!utf8.Valid(g.payload) || !json.Valid(g.payload)) {
+		return nil, Tokens{}, fmt.Errorf("session %s: its user id or payload in the store is corrupted", g.handle)
+	}
 	now := g.at
 	mark := g.refresh.Mark()
 	claims := accesstoken.Claims{

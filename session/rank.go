@@ -50,21 +50,26 @@ func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []s
 
 // RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each session, the
 // session first that began last, and last of all those whose key was cut off, without asking the store for any. A client
-// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's.
+// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's. One that may be newer than
+// what this process knows, since it could not read the keys, comes before all others: Refresh says ErrUnavailable of it.
 func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
-	var tokens, lost []refreshtoken.Token
+	var (
+		tokens, lost []refreshtoken.Token
+		ranked       []string
+	)
 	for _, c := range candidates {
 		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey(ctx)); err == nil {
 			tokens = append(tokens, t)
 		} else if t, _, err := refreshtoken.Open(c, m.keys.lostRefreshKey); err == nil {
 			lost = append(lost, t)
+		} else if len(ranked) == 0 && m.keys.unread(ctx, c) {
+			ranked = append(ranked, c)
 		}
 	}
 	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
 		first, second := a.Handle(), b.Handle()
 		return cmp.Or(bytes.Compare(second[:], first[:]), b.MintedAt().Compare(a.MintedAt()))
 	})
-	var ranked []string
 	seen := map[Handle]bool{}
 	for _, t := range append(tokens, lost...) {
 		if !seen[t.Handle()] {

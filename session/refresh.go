@@ -38,20 +38,27 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts Refresh
 		if lost, _, err := refreshtoken.Open(refreshToken, m.keys.lostRefreshKey); err == nil {
 			return nil, Tokens{}, &EndedError{Handle: lost.Handle(), Reason: ReasonKeyCompromise}
 		}
+		if m.keys.unread(ctx, refreshToken) {
+			return nil, Tokens{}, fmt.Errorf("refresh session: %w: the signing keys have not been read", ErrUnavailable)
+		}
 		return nil, Tokens{}, ErrUnauthorised
+	}
+	if err := m.tombstones.find(token.Handle(), m.cfg.Clock()); err != nil {
+		return nil, Tokens{}, err
 	}
 	waiting, cancel := m.storeContext(ctx)
 	defer cancel()
 	opts.Device = m.cfg.device(opts.Device)
+	hungUp := func() bool { return ctx.Err() != nil }
 	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
-		s, tokens, err := m.refresh(ctx, token, key, opts)
+		s, tokens, err := m.refresh(ctx, hungUp, token, key, opts)
 		return answer{s, tokens, err}
 	})
 	return a.session, a.tokens, a.err
 }
 
-// refresh is Refresh for an authentic token that was signed by key.
-func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *refreshtoken.Key, opts RefreshOptions) (*Session, Tokens, error) {
+// refresh is Refresh for an authentic token that was signed by key. hungUp reports whether the request has ended.
+func (m *Manager) refresh(ctx context.Context, hungUp func() bool, token refreshtoken.Token, key *refreshtoken.Key, opts RefreshOptions) (*Session, Tokens, error) {
 	m.keys.keepUp(ctx)
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
@@ -69,13 +76,18 @@ func (m *Manager) refresh(ctx context.Context, token refreshtoken.Token, key *re
 		}
 		row.Device = m.cfg.shown(row.Device)
 		p := presented{token: token, key: key, row: row, now: now, at: at, device: opts.Device, resend: opts.Resend}
-		decided := m.policy.decide(row, token.Mark(), now)
+		judged := row
+		judged.Handed -= m.lost.of(token.Mark())
+		decided := m.policy.decide(judged, token.Mark(), now)
 		if decided.action == actTheft {
 			return nil, Tokens{}, m.theft(ctx, p, decided.kind)
 		}
 		g, won, stepErr := m.step(ctx, p, decided)
 		switch {
 		case errors.Is(stepErr, ErrUnavailable):
+			if !hungUp() { // else whoever does could have their hand-outs forgotten
+				m.lost.note(decided, token.Mark(), row.Current)
+			}
 			if lost++; lost == maxLost {
 				return nil, Tokens{}, fmt.Errorf("refresh session: %w", stepErr)
 			}

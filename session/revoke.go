@@ -59,7 +59,7 @@ func (m *Manager) Revoke(ctx context.Context, h Handle, opts RevokeOptions) (boo
 		}
 		event.UserID, event.Device = row.UserID, row.Device
 	}
-	return m.revoke(ctx, event, end)
+	return m.revokeHere(ctx, event, end)
 }
 
 // RevokeOwned is Revoke for a handle that comes from a user, such as that of a device in their list: it ends a session of that
@@ -88,7 +88,7 @@ func (m *Manager) RevokeOwned(ctx context.Context, userID string, h Handle, opts
 	case err != nil:
 		return false, fmt.Errorf("revoke session: %w", err)
 	}
-	return m.revoke(ctx, Event{Kind: EventEnded, Handle: h, UserID: userID, Device: row.Device}, end)
+	return m.revokeHere(ctx, Event{Kind: EventEnded, Handle: h, UserID: userID, Device: row.Device}, end)
 }
 
 // lookUp returns a live session. ErrNotFound: there is none.
@@ -110,6 +110,20 @@ func (m *Manager) revoke(ctx context.Context, event Event, end End) (bool, error
 		m.events.emit(event)
 	}
 	return ended, nil
+}
+
+// revokeHere is revoke for a call that may repeat one whose answer was lost. The session had ended then, without this process
+// knowing, and is to be refused here at once all the same.
+func (m *Manager) revokeHere(ctx context.Context, event Event, end End) (bool, error) {
+	mine, err := m.revoke(ctx, event, end)
+	if err == nil && !mine && m.feed != nil {
+		ctx, cancel := m.storeContext(ctx)
+		defer cancel()
+		if ended, err := m.store.Ending(ctx, event.Handle); err == nil { // else the next reading of the feed makes up for it
+			m.feed.noteEnded(event.Handle, ended.Reason)
+		}
+	}
+	return mine, err
 }
 
 // endSession ends one session and reports whether this call did. A lost answer is asked for again, once.
@@ -160,6 +174,7 @@ func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, 
 	if doubtful := lost || m.doubts.about(userID); doubtful && err == nil {
 		// Nobody knows which sessions were ended by a batch without an answer, nor when: all of the user are revoked as of now.
 		err = m.publish(ctx, Revocation{UserID: userID, Reason: end.Reason})
+		m.readPublished(ctx, err)
 	}
 	m.doubts.note(userID, errors.Is(err, ErrUnavailable))
 	if err != nil {
@@ -214,9 +229,8 @@ func (m *Manager) RevokeAll(ctx context.Context, opts RevokeOptions) (total int,
 		m.emitEnded(ended)
 	}
 	if err == nil {
-		if err = m.publish(ctx, Revocation{Reason: end.Reason}); err == nil && m.feed != nil {
-			_ = m.feed.poll(ctx) // for this process; if it fails, Run's next reading makes up for it
-		}
+		err = m.publish(ctx, Revocation{Reason: end.Reason})
+		m.readPublished(ctx, err)
 	}
 	if err != nil {
 		return total, fmt.Errorf("revoke all sessions: %w", err)
@@ -244,6 +258,14 @@ func (m *Manager) publish(ctx context.Context, r Revocation) error {
 	return err
 }
 
+// readPublished takes what was published, unless that failed, into this process's memory, with the moment that the store gave it. If
+// it fails, Run's next reading makes up for it.
+func (m *Manager) readPublished(ctx context.Context, err error) {
+	if err == nil && m.feed != nil {
+		_ = m.feed.poll(ctx)
+	}
+}
+
 func (m *Manager) tryPublish(ctx context.Context, r Revocation) error {
 	ctx, cancel := m.endingContext(ctx)
 	defer cancel()
@@ -251,8 +273,10 @@ func (m *Manager) tryPublish(ctx context.Context, r Revocation) error {
 }
 
 // tellEnded looks up which sessions of a user an ending has ended, for this process's memory and for the events, and returns how
-// many, or the number that is known. If it fails the next reading of the feed makes up for the former.
+// many, or the number that is known. It does not end with the request, since what it has ended is to be refused here at once. If it
+// fails the next reading of the feed makes up for that.
 func (m *Manager) tellEnded(ctx context.Context, userID string, end End, known int) int {
+	ctx = context.WithoutCancel(ctx)
 	found := 0
 	for page, ours := (EndingsPage{Limit: batch}), true; ours; {
 		ended, err := m.endingsTwice(ctx, userID, page)

@@ -16,7 +16,7 @@ func (m *Manager) Run(ctx context.Context) {
 	defer m.events.drain(m.cfg.StoreTimeout)
 	defer jobs.Wait()
 	jobs.Go(func() {
-		repeat(ctx, 0, m.cfg.KeyPollInterval, func() {
+		m.repeat(ctx, 0, m.cfg.KeyPollInterval, func() {
 			if err := m.keys.maintain(ctx); err != nil && ctx.Err() == nil {
 				m.cfg.Logger.WarnContext(ctx, "signing keys could not be looked after", "error", err)
 			}
@@ -24,7 +24,7 @@ func (m *Manager) Run(ctx context.Context) {
 	})
 	if m.feed != nil {
 		jobs.Go(func() {
-			repeat(ctx, 0, m.cfg.FeedInterval, func() {
+			m.repeat(ctx, 0, m.cfg.FeedInterval, func() {
 				// Failures are told when they have lasted, not each second.
 				if err := m.feed.poll(ctx); err != nil && ctx.Err() == nil {
 					m.cfg.Logger.DebugContext(ctx, "revocations could not be read", "error", err)
@@ -35,7 +35,7 @@ func (m *Manager) Run(ctx context.Context) {
 	}
 	if m.cfg.CleanupInterval != NoCleanup {
 		jobs.Go(func() {
-			repeat(ctx, m.cfg.CleanupInterval, m.cfg.CleanupInterval, func() {
+			m.repeat(ctx, m.cfg.CleanupInterval, m.cfg.CleanupInterval, func() {
 				switch cleaned, err := m.Cleanup(ctx); {
 				case err != nil && ctx.Err() == nil:
 					m.cfg.Logger.WarnContext(ctx, "what is no longer needed could not be removed", "error", err)
@@ -49,16 +49,9 @@ func (m *Manager) Run(ctx context.Context) {
 
 // repeat calls f after a while and then again and again, until ctx is done. The interval, from the end of one call to the
 // beginning of the next, is spread, so that processes which started together do not ask together.
-func repeat(ctx context.Context, first, interval time.Duration, f func()) {
-	timer := time.NewTimer(first)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
+func (m *Manager) repeat(ctx context.Context, first, interval time.Duration, f func()) {
+	for wait := first; m.cfg.Sleep(ctx, wait) == nil; {
 		f()
-		timer.Reset(interval - rand.N(interval/5+1)) //nolint:gosec // spread, not a secret
+		wait = interval - rand.N(interval/5+1) //nolint:gosec // spread, not a secret
 	}
 }

@@ -103,6 +103,9 @@ func (c Cookies) validate(in string) error {
 	if c.AccessName == c.RefreshName || c.AccessName == c.IDName || c.RefreshName == c.IDName {
 		return refuse("AccessName", "%q, RefreshName %q and IDName %q must differ", c.AccessName, c.RefreshName, c.IDName)
 	}
+	if t := c.templates(); t[accessCookie].Name == t[refreshCookie].Name || t[accessCookie].Name == t[idCookie].Name || t[refreshCookie].Name == t[idCookie].Name {
+		return refuse("AccessName", "%q, RefreshName %q and IDName %q must differ also with the prefixes that Prefix adds", c.AccessName, c.RefreshName, c.IDName)
+	}
 	for _, n := range []struct{ field, name, path string }{
 		{"AccessName", c.AccessName, c.Path}, {"RefreshName", c.RefreshName, c.RefreshPath}, {"IDName", c.IDName, "/"},
 	} {

@@ -62,6 +62,7 @@ var classes = map[uint16]class{
 	1836: unready, // read-only mode
 	1969: unready, // MariaDB: max_statement_time
 	3024: unready, // max_execution_time
+	3675: unready, // CREATE TABLE: disk full
 }
 
 // hints say what to do about errors of setting up.
@@ -129,9 +130,12 @@ func describe(err error) string {
 	var (
 		network     net.Error
 		certificate *tls.CertificateVerificationError
+		corrupt     *corruptError
 	)
 	n := number(err)
 	switch {
+	case errors.As(err, &corrupt):
+		return corrupt.Error()
 	case n != 0 && hints[n] != "":
 		return fmt.Sprintf("%s (MySQL error %d)", hints[n], n)
 	case n != 0:

@@ -78,7 +78,9 @@ func scanFeed(rows *sql.Rows) (feedRow, error) {
 		userID, reason sql.NullString
 	)
 	err := rows.Scan(&now, &at, &handle, &userID, &reason)
-	copy(r.Handle[:], handle)
+	if err == nil {
+		err = whole("handle", r.Handle[:], handle, true)
+	}
 	r.now, r.At, r.UserID, r.Reason = moment(now), optionalMoment(at), userID.String, session.Reason(reason.String)
 	return r, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -67,6 +68,9 @@ func parseDSN(dsn string) (*mysql.Config, error) {
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, errDSN
+	}
+	if strings.ContainsAny(cfg.Net, ":@/") {
+		return nil, errDSN // user:password(host)/database: the password would be part of the network's name, which errors show
 	}
 	if cfg.DBName == "" {
 		return nil, fmt.Errorf("%w: the DSN names no database", session.ErrInvalidConfig)

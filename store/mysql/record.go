@@ -3,6 +3,8 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
@@ -37,16 +39,43 @@ func scanRecord(rows *sql.Rows) (record, error) {
 	err := rows.Scan(&r.Payload, &now, &handle, &r.UserID, &current, &currentAt, &r.Generation, &pending, &pendingAt, &handedAt, &r.Handed,
 		&previous, &rotatedAt, &authAt, &pendingAuth, &r.Device.UserAgent, &r.Device.Address, &r.Label, &created, &expires,
 		&ended, &id, &reason, &r.Detail, &r.Fed)
-	copy(r.Handle[:], handle)
-	copy(r.Current[:], current)
-	copy(r.Pending[:], pending)
-	copy(r.Previous[:], previous)
+	if err == nil {
+		err = errors.Join(
+			whole("handle", r.Handle[:], handle, false),
+			whole("current_mark", r.Current[:], current, false),
+			whole("pending_mark", r.Pending[:], pending, true),
+			whole("previous_mark", r.Previous[:], previous, true),
+		)
+	}
 	r.now = moment(now)
 	r.CurrentAt, r.AuthAt, r.CreatedAt, r.ExpiresAt = moment(currentAt), moment(authAt), moment(created), moment(expires)
 	r.PendingAt, r.HandedAt, r.RotatedAt = optionalMoment(pendingAt), optionalMoment(handedAt), optionalMoment(rotatedAt)
 	r.PendingAuthAt, r.EndedAt = optionalMoment(pendingAuth), optionalMoment(ended)
 	r.ID, r.Reason = session.Version(id.V), session.Reason(reason.String)
 	return r, err
+}
+
+// corruptError says that a row is none that this package has written.
+type corruptError struct {
+	column string
+	size   int
+}
+
+// Error says nothing of what the column holds.
+func (e *corruptError) Error() string {
+	return fmt.Sprintf("a row is corrupted: its %s has %d bytes", e.column, e.size)
+}
+
+// whole copies a column of a fixed size. Cut off or filled up it would name another session or token.
+func whole(column string, to, from []byte, nullable bool) error {
+	if nullable && from == nil {
+		return nil
+	}
+	if len(from) != len(to) {
+		return &corruptError{column, len(from)}
+	}
+	copy(to, from)
+	return nil
 }
 
 // endings runs a statement that begins with selectRecordLight.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,7 +218,8 @@ func TestNewKeyRefusesWeakMaterial(t *testing.T) {
 	}
 }
 
-// FuzzParse: what passes is exactly a token that was signed, byte for byte.
+// FuzzParse takes any text for a token, of which only the one that was signed passes, byte for byte; and for the claims of a token under the
+// right key. Of these pass those that every reader of JSON reads alike, and they survive being signed again.
 func FuzzParse(f *testing.F) {
 	k := testKey(f, "kid", 7)
 	c := full()
@@ -227,12 +230,72 @@ func FuzzParse(f *testing.F) {
 	f.Add(k.Header() + ".e30.")
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("..")
+	header := `{"alg":"HS256","kid":"kid","typ":"watchword-access+jwt"}`
+	want := Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, err := Parse(text, only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now})
-		if err == nil && text != token {
+		if _, err := Parse(text, only(k), want); err == nil && text != token {
 			t.Errorf("%q passes", text)
+		} else if err != nil && err != ErrInvalid { //nolint:errorlint // uniform: this very error, without any detail
+			t.Errorf("%q: got %v, want ErrInvalid itself", text, err)
+		}
+		if kid, err := ParseHeader(text); err == nil && !slices.ContainsFunc([]string{HS256, HS512, EdDSA, ES256, RS256}, func(alg string) bool {
+			return newKey(kid, algorithms[alg].method, nil, nil).Header() == text
+		}) {
+			t.Errorf("%q is taken for a header of a key %q", text, kid)
+		}
+		signed := resign(header, text)
+		got, err := Parse(signed, only(k), want)
+		if again, errAgain := Parse(signed, only(k), want); !reflect.DeepEqual(got, again) || !errors.Is(errAgain, err) {
+			t.Errorf("%s: got %+v, %v, and then %+v, %v", text, got, err, again, errAgain)
+		}
+		if err != nil {
+			return
+		}
+		firsts, all := members(t, text)
+		if sub, sid := firsts.text("sub"), firsts.text("sid"); sub != got.Subject || sid != got.Session || all != len(firsts) {
+			t.Errorf("%s: the first sub and sid of %d are %q and %q, and it reads %q and %q", text, all, sub, sid, got.Subject, got.Session)
+		}
+		if got.IssuedAt.Unix() > now.Add(Leeway).Unix() || !now.Before(got.ExpiresAt) || got.Issuer != c.Issuer || got.Audience != c.Audience {
+			t.Errorf("%s: it passes as %+v", text, got)
+		}
+		if resigned, err := Parse(sign(t, k, got), only(k), want); err != nil || !reflect.DeepEqual(resigned, got) {
+			t.Errorf("%s: signed again, %+v is %+v, %v", text, got, resigned, err)
 		}
 	})
+}
+
+// object is a JSON object by the names of its members, in lower case.
+type object map[string]json.RawMessage
+
+// text is a member that is a string, or nothing.
+func (o object) text(name string) (s string) {
+	_ = json.Unmarshal(o[name], &s)
+	return s
+}
+
+// members reads an object as somebody would who takes the first of two members of one name, and counts them all.
+func members(t *testing.T, text string) (firsts object, all int) {
+	t.Helper()
+	dec := json.NewDecoder(strings.NewReader(text))
+	if _, err := dec.Token(); err != nil {
+		t.Fatal(err)
+	}
+	firsts = object{}
+	for ; dec.More(); all++ {
+		name, err := dec.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			t.Fatal(err)
+		}
+		key := strings.ToLower(name.(string))
+		if _, known := firsts[key]; !known {
+			firsts[key] = value
+		}
+	}
+	return firsts, all
 }
 
 // FuzzClaims: any claims survive the round trip, and the payload byte for byte.

@@ -150,19 +150,31 @@ func (k *Key) Public() crypto.PublicKey {
 	return k.verify
 }
 
+// signed reports whether a signature, in base64url, is this key's of a text.
+func (k *Key) signed(text, signature string) bool {
+	raw, err := strict.DecodeString(signature)
+	return err == nil && k.method.Verify(text, raw, k.verify) == nil
+}
+
 // ID returns the key's kid.
 func (k *Key) ID() string { return k.kid }
 
 // Algorithm returns the key's alg.
 func (k *Key) Algorithm() string { return k.method.Alg() }
 
+// maxHeader limits the length of a first segment that is read, in bytes: some 200 of JSON.
+const maxHeader = 270
+
 var errHeader = errors.New("not a header of this package's")
 
 // ParseHeader returns the kid in a token's first segment, if it is one that a key of this package would write, and of an
 // algorithm that is known.
 func ParseHeader(segment string) (kid string, err error) {
+	if len(segment) > maxHeader {
+		return "", errHeader
+	}
 	raw, err := base64.RawURLEncoding.DecodeString(segment)
-	if err != nil || len(raw) > 200 {
+	if err != nil {
 		return "", errHeader
 	}
 	var h struct{ Alg, Kid string }
