@@ -47,6 +47,8 @@ func openBackend(ctx context.Context, cfg config.Config) (b backend, err error) 
 		b.line.Close()
 		return backend{}, err
 	}
+	store.DB().SetMaxOpenConns(cfg.MySQLMaxConns)
+	store.DB().SetMaxIdleConns(cfg.MySQLMaxConns)
 	b.name, b.store, b.ping = "mysql", store, store.DB().PingContext
 	b.close = func() error {
 		b.line.Close()

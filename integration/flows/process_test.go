@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,6 +86,9 @@ func start(t *testing.T, dsn string, settings ...string) *process {
 	t.Helper()
 	addr := "127.0.0.1:" + freePort(t)
 	env := []string{"WATCHWORD_ADDR=" + addr, "WATCHWORD_MYSQL_DSN=" + dsn, "WATCHWORD_DEMO_OPEN_LOGIN=1"}
+	if n := mysqltest.MaxConns(); n > 0 {
+		env = append(env, "WATCHWORD_MYSQL_MAX_CONNS="+strconv.Itoa(n))
+	}
 	for _, s := range settings {
 		env = append(env, "WATCHWORD_"+s)
 	}

@@ -27,6 +27,7 @@ func issuer(t *testing.T, dsn string) *session.Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	mysqltest.Limit(store.DB(), 32)
 	m, err := session.New(t.Context(), store, session.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -202,6 +203,7 @@ func TestI4RandomInterleavingsOnMySQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	mysqltest.Limit(store.DB(), 32)
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -20,12 +20,14 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"go.uber.org/goleak"
 )
 
 const dsnEnv = "WATCHWORD_TEST_MYSQL_DSN"
@@ -41,13 +43,19 @@ var shared struct {
 	admin  *sql.DB
 }
 
-// Main runs the package's tests, removes the MySQL container if they used one, and exits. Call it from TestMain.
+// Main runs the package's tests, removes the MySQL container if they used one, and exits. Call it from TestMain. A goroutine that
+// the tests leave behind fails the run.
 func Main(m *testing.M) {
 	shared.inMain = true
 	code := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "mysqltest: remove the MySQL container:", err)
 		code = max(code, 1)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, "mysqltest: goroutines are left after the tests:", err)
+		code = 1
 	}
 	os.Exit(code)
 }
@@ -66,12 +74,15 @@ func Database(t testing.TB) string {
 	return createSchema(t, shared.admin, shared.config, true)
 }
 
-// Open opens dsn and closes the pool when the test ends.
+// Open opens dsn and closes the pool when the test ends. See [Limit] for how many connections it may have.
 func Open(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)
 	if err != nil {
 		t.Fatalf("mysqltest: open database: %v", err)
+	}
+	if n := MaxConns(); n > 0 {
+		Limit(db, n)
 	}
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {

@@ -13,11 +13,12 @@ import (
 )
 
 // awaitLock waits until a statement of the server's waits for the lock of another one.
-func awaitLock(t *testing.T, store *mysql.Store) {
+func awaitLock(t *testing.T, dsn string) {
 	t.Helper()
+	db := mysqltest.Open(t, dsn) // the store's pool may have one connection only, which waits
 	for range 1000 {
 		waiting := 0
-		err := store.DB().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM performance_schema.data_lock_waits AS w"+
+		err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM performance_schema.data_lock_waits AS w"+
 			" JOIN performance_schema.data_locks AS l ON l.engine_lock_id = w.requesting_engine_lock_id WHERE l.object_schema = DATABASE()").Scan(&waiting)
 		if err != nil {
 			t.Fatal(err)
@@ -84,7 +85,7 @@ func TestEachEndingIsReturnedOnce(t *testing.T) {
 				ended, err := test.many(t.Context(), store)
 				results <- result{ended, err}
 			}()
-			awaitLock(t, store)
+			awaitLock(t, dsn)
 			commit()
 			got := <-results
 			if got.err != nil || len(got.ended) != 2 {

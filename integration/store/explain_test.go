@@ -71,6 +71,7 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
+	unlimited(store.DB())
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -28,13 +28,14 @@ func manager(t *testing.T, store session.Store, cfg session.Config) *session.Man
 // A context that ends while a statement waits for a lock ends the call, and holds no connection.
 func TestContextEndsAWaitingStatement(t *testing.T) {
 	t.Parallel()
-	store := open(t, "", unlimited)
+	dsn := mysqltest.Database(t)
+	store := openAt(t, dsn, unlimited)
 	m := manager(t, store, session.Config{})
 	s, _, err := m.Create(t.Context(), "user", session.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := store.DB().BeginTx(t.Context(), nil)
+	tx, err := mysqltest.Open(t, dsn).BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestFeedMissesNothing(t *testing.T) {
 				_, err := store.End(t.Context(), h, end)
 				done <- err
 			}()
-			awaitLock(t, store)
+			awaitLock(t, dsn)
 			return func() {
 				select {
 				case err := <-done:

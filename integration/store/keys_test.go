@@ -45,6 +45,7 @@ func TestI5RotationIsSilentOnMySQL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		unlimited(store.DB())
 		m := manager(t, store, cfg)
 		runs.Go(func() { m.Run(ctx) })
 		managers, stores = append(managers, m), append(stores, store)

@@ -38,7 +38,7 @@ func openAt(t *testing.T, dsn string, limit func(*sql.DB)) *mysql.Store {
 	return store
 }
 
-func unlimited(db *sql.DB)     { db.SetMaxOpenConns(16) }
+func unlimited(db *sql.DB)     { mysqltest.Limit(db, 16) }
 func oneConnection(db *sql.DB) { db.SetMaxOpenConns(1) }
 
 func TestContract(t *testing.T) {
@@ -66,7 +66,7 @@ func TestContractWhateverThePoolIsSetTo(t *testing.T) {
 				dsn := mysqltest.Database(t)
 				openAt(t, dsn, oneConnection) // migrates
 				db := mysqltest.Open(t, dsn+params)
-				db.SetMaxOpenConns(16)
+				unlimited(db)
 				store, err := mysql.New(db, mysql.Options{})
 				if err != nil {
 					t.Fatal(err)
@@ -97,6 +97,7 @@ func TestTenProcessesStartAtOnce(t *testing.T) {
 					return
 				}
 				t.Cleanup(func() { _ = store.Close() })
+				unlimited(store.DB())
 				if err := store.Migrate(t.Context()); err != nil {
 					t.Errorf("process %d: migrate: %v", i, err)
 					return
@@ -127,5 +128,22 @@ func TestTenProcessesStartAtOnce(t *testing.T) {
 		if err != nil || len(keys) != 2 {
 			t.Errorf("got %d keys, %v, want one of each purpose", len(keys), err)
 		}
+	}
+}
+
+// What a Manager relies on when calls fail, their answers are lost or their callers hang up.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		params string
+		limit  func(*sql.DB)
+	}{
+		"pool":                                   {"", unlimited},
+		"one connection, server-side statements": {"&interpolateParams=false", oneConnection},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.RunFaults(t, func(t *testing.T) session.Store { return open(t, test.params, test.limit) })
+		})
 	}
 }

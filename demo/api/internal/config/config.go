@@ -20,17 +20,18 @@ import (
 const prefix = "WATCHWORD_"
 
 // ofTests are the variables of the test suite, which may be set while the demo runs.
-var ofTests = []string{"WATCHWORD_TEST_MYSQL_DSN", "WATCHWORD_TEST_MYSQL_IMAGE"}
+var ofTests = []string{"WATCHWORD_TEST_MYSQL_DSN", "WATCHWORD_TEST_MYSQL_IMAGE", "WATCHWORD_TEST_MAX_CONNS"}
 
 // Config is how the demo is to run.
 type Config struct {
-	Addr        string // to listen on, host:port
-	Web         string // the front end's directory
-	MySQLDSN    string // secret; empty: sessions and users are kept in memory
-	TablePrefix string
-	ProofAge    time.Duration // how long ago a user may have proved who they are
-	OpenLogin   bool
-	Lab         bool
+	Addr          string // to listen on, host:port
+	Web           string // the front end's directory
+	MySQLDSN      string // secret; empty: sessions and users are kept in memory
+	MySQLMaxConns int
+	TablePrefix   string
+	ProofAge      time.Duration // how long ago a user may have proved who they are
+	OpenLogin     bool
+	Lab           bool
 
 	Session session.Config
 	Wire    wire.Config

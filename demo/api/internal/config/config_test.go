@@ -31,6 +31,10 @@ var values = []struct {
 	{"MYSQL_DSN", map[string]func(Config) bool{
 		"u:p@tcp(db:3306)/app": func(c Config) bool { return c.MySQLDSN == "u:p@tcp(db:3306)/app" },
 	}, []string{"hunter2", "u:hunter2@tcp(db:3306)", "u:hunter2@tcp(db:3306)/", "u:hunter2@db/app", "mysql://u:hunter2@db/app", "u:p@hunter2/app"}},
+	{"MYSQL_MAX_CONNS", map[string]func(Config) bool{
+		"1":  func(c Config) bool { return c.MySQLMaxConns == 1 },
+		"64": func(c Config) bool { return c.MySQLMaxConns == 64 },
+	}, []string{"0", "-1", "1.5", "many", "99999999999999999999"}},
 	{"TABLE_PREFIX", map[string]func(Config) bool{
 		"app_1": func(c Config) bool { return c.TablePrefix == "app_1" },
 	}, []string{"a-b", "a`", "a b", strings.Repeat("a", 33)}},
@@ -198,7 +202,7 @@ func TestEverySettingReadsAndRefuses(t *testing.T) {
 
 func TestSettingsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	want := strings.Fields(`ADDR WEB MYSQL_DSN TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
+	want := strings.Fields(`ADDR WEB MYSQL_DSN MYSQL_MAX_CONNS TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
 		THEFT REVOCATION FEED_INTERVAL MAX_FEED_AGE STALE_FEED ENDING_RETENTION DEVICES TRUSTED_PROXIES MAX_SESSIONS ON_LIMIT
 		ANTI_CSRF ALGORITHM KEY_ROTATION REFRESH_KEY_ROTATION KEY_PROPAGATION KEY_POLL_INTERVAL KEY_ENCRYPTION
 		COOKIE_DOMAIN COOKIE_SECURE COOKIE_SAMESITE COOKIE_PATH COOKIE_PREFIX STATUS_TRY_REFRESH STATUS_UNAUTHORISED
@@ -227,7 +231,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	switch {
-	case cfg.Addr != "127.0.0.1:8080", cfg.Web != "demo/web/dist", cfg.ProofAge != 5*time.Minute, cfg.Lab, cfg.MySQLDSN != "", cfg.TablePrefix != "watchword_", cfg.OpenLogin,
+	case cfg.Addr != "127.0.0.1:8080", cfg.Web != "demo/web/dist", cfg.ProofAge != 5*time.Minute, cfg.Lab, cfg.MySQLDSN != "", cfg.MySQLMaxConns != 32, cfg.TablePrefix != "watchword_", cfg.OpenLogin,
 		cfg.Session.CleanupInterval != 10*time.Minute, cfg.Session.Revocation != session.RevocationFeed,
 		cfg.Session.FeedInterval != time.Second, cfg.Session.EndingRetention != 30*24*time.Hour,
 		cfg.Session.Devices != session.DeviceFull, cfg.Session.MaxSessions != 0, len(cfg.Wire.TrustedProxies) != 0,
@@ -242,7 +246,7 @@ func TestDefaults(t *testing.T) {
 func TestUnknownVariablesAreErrors(t *testing.T) {
 	t.Parallel()
 	_, err := Parse([]string{
-		"WATCHWORD_TEST_MYSQL_DSN=whatever", "OTHER=1",
+		"WATCHWORD_TEST_MYSQL_DSN=whatever", "WATCHWORD_TEST_MAX_CONNS=1", "OTHER=1",
 		"WATCHWORD_GRACE_PERIOD=1s", "WATCHWORD_COOKIE_HTTPONLY=secret-value", "WATCHWORD_GRACE=ten",
 	})
 	for _, name := range []string{"WATCHWORD_GRACE_PERIOD", "WATCHWORD_COOKIE_HTTPONLY", "WATCHWORD_GRACE "} {

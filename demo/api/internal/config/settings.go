@@ -37,6 +37,11 @@ var settings = []setting{
 		set:  dsn(func(c *Config) *string { return &c.MySQLDSN }),
 	},
 	{
+		name: "MYSQL_MAX_CONNS", form: "number", def: "32",
+		help: "How many connections to the database the process may have. One is enough for it to work.",
+		set:  atLeastOne(func(c *Config) *int { return &c.MySQLMaxConns }),
+	},
+	{
 		name: "TABLE_PREFIX", form: "text", def: mysql.DefaultTablePrefix, field: "TablePrefix",
 		help: "What the names of the tables begin with: 1 to 32 letters, digits and underscores.",
 		set:  tablePrefix(func(c *Config) *string { return &c.TablePrefix }),

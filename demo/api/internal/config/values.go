@@ -134,6 +134,17 @@ func count(field func(*Config) *int) parser {
 	}
 }
 
+func atLeastOne(field func(*Config) *int) parser {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return fmt.Errorf("is %q: it must be a whole number, 1 or more", v)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
 // keyEncryption never repeats the value.
 func keyEncryption(field func(*Config) *session.Config) parser {
 	return func(c *Config, v string) error {
