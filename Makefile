@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fmt-check vet tidy-check consumer lint unit fuzz-seeds simulator browser integration clean
+.PHONY: help demo test soak vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration coverage clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,12 @@ demo: ## build and run the demo: API, front end and lab
 
 test: ## run every check and every test there is
 	@scripts/test.sh
+
+soak: ## the long forms of the tests of faults: hours; scripts/soak.sh --help
+	@scripts/soak.sh
+
+vuln: ## govulncheck in every module; needs its database
+	@scripts/vuln.sh
 
 fmt-check: ## is all Go code as gofmt writes it
 	@scripts/test.sh fmt
@@ -24,6 +30,9 @@ tidy-check: ## does every module build alone, with a tidy go.mod
 consumer: ## what a consumer of single modules downloads
 	@scripts/test.sh consumer
 
+docs-check: ## do the links and the names of tests in the documentation lead somewhere
+	@scripts/test.sh docs
+
 lint: ## golangci-lint in every module, import directions included
 	@scripts/test.sh lint
 
@@ -35,11 +44,17 @@ fuzz-seeds: unit ## fuzz targets over their seeds: go test runs them with the un
 simulator: ## the session simulator at full size, and the denylist's memory, race detector off
 	@scripts/test.sh simulator
 
+fuzz: ## each fuzz target for half a minute
+	@scripts/test.sh fuzz
+
 browser: ## the TypeScript client and the demo, in Node and in a real browser
 	@scripts/test.sh browser
 
 integration: ## tests on a real MySQL in a container
 	@scripts/test.sh integration
+
+coverage: unit integration ## statement coverage of session/ and store/mysql, after the tests that it is of
+	@scripts/test.sh coverage
 
 clean: ## remove what the checks built
 	rm -rf .bin

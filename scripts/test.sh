@@ -7,6 +7,11 @@ export GOWORK=off # each module has to stand on its own, as its consumers will h
 # Takes longer than the tests may, on a slow machine with two cores and the race detector; a hung test still ends.
 timeout=15m
 
+# Where the steps unit and integration leave their profiles for the step coverage, and what those are about.
+cover=$PWD/.bin/cover
+module=github.com/watchword-dev/watchword
+core=$module/session,$module/session/internal/...,$module/session/memstore,$module/session/wire
+
 # in_modules COMMAND...: runs it in every module, naming the module first.
 in_modules() {
   local dir
@@ -37,21 +42,32 @@ step_tidy() {
 
 step_consumer() { scripts/consumer.sh; }
 
+step_docs() { scripts/docs.sh; }
+
 step_lint() { scripts/lint.sh; }
 
 # Everything but integration/ needs no database, no network and no engine. Fuzz targets run over their seeds here.
 step_unit() {
-  local dir
+  local dir profile
+  mkdir -p "$cover"
   for dir in $modules; do
     if [ "$dir" = integration ]; then continue; fi
     printf -- '- %s\n' "$dir"
-    (cd "$dir" && go test -race -timeout "$timeout" ./...)
+    profile=()
+    case $dir in
+      session) profile=(-coverpkg "$core" -coverprofile "$cover/session.out") ;;
+      store/mysql) profile=(-coverprofile "$cover/store-mysql.out") ;;
+    esac
+    (cd "$dir" && go test -race -timeout "$timeout" ${profile[@]+"${profile[@]}"} ./... | sed 's/\tcoverage: .*//')
   done
 }
 
 # Again without the race detector, which leaves time for many more rounds of the simulator. How much memory the list of what was
 # revoked takes can be measured only here: the detector needs some of its own for each entry.
 step_simulator() { (cd session && go test -count=1 -timeout "$timeout" ./sessionsim/... ./internal/denylist); }
+
+# Each target for half a minute, from what is committed.
+step_fuzz() { scripts/fuzz.sh -t 30s; }
 
 # The TypeScript client and the demo's page: types, units and size, and a real browser against real servers.
 step_browser() {
@@ -72,8 +88,13 @@ step_browser() {
 
 # One package at a time: each has a MySQL server of its own, and the machine may be small.
 step_integration() {
-  (cd integration && ./engine.sh run go test -race -count=1 -p 1 -timeout "$timeout" ./...)
+  mkdir -p "$cover"
+  (cd integration && ./engine.sh run go test -race -count=1 -p 1 -timeout "$timeout" \
+    -coverpkg "$core,$module/store/mysql" -coverprofile "$cover/integration.out" ./... | sed 's/\tcoverage: .*//')
 }
+
+# What the tests of the steps unit and integration reached of the core and of the store, and what they did not.
+step_coverage() { scripts/coverage.sh "$cover"/{session,store-mysql,integration}.out; }
 
 title() {
   case $1 in
@@ -82,16 +103,19 @@ title() {
     vet) echo 'go vet' ;;
     tidy) echo 'every module builds alone, go.mod is tidy' ;;
     consumer) echo 'what a consumer of single modules downloads' ;;
+    docs) echo 'what the documentation points at is there' ;;
     lint) echo 'golangci-lint' ;;
     unit) echo 'tests, race detector on' ;;
     browser) echo 'the TypeScript client and the demo, in Node and in a browser' ;;
     simulator) echo 'session simulator at full size, memory of the denylist; race detector off' ;;
+    fuzz) echo 'each fuzz target for half a minute' ;;
     integration) echo 'integration tests on MySQL, race detector on' ;;
+    coverage) echo 'statement coverage of session/ and store/mysql' ;;
     *) return 1 ;;
   esac
 }
 
-if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer lint unit simulator browser integration; fi
+if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer docs lint unit simulator fuzz browser integration coverage; fi
 for step in "$@"; do
   title "$step" >/dev/null || { echo "test.sh: there is no step $step" >&2; exit 2; }
 done

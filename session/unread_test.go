@@ -1,4 +1,4 @@
-package soak_test
+package session_test
 
 import (
 	"context"
