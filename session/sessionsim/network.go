@@ -18,6 +18,10 @@ type response struct {
 	access  string        // empty: not set
 	expires time.Duration // of access
 	refresh string        // empty: not set
+
+	session *tracked  // whose tokens these are
+	minted  time.Time // the store's clock before they were
+	login   bool      // they are of a login
 }
 
 // link is the way between one client and the servers.
@@ -55,14 +59,33 @@ func (s *simulation) exchange(l link, serve func(p *process, due time.Duration, 
 		return
 	}
 	s.after(s.share(due, 0.6), func() {
-		serve(s.processes[s.rng.IntN(len(s.processes))], due, func(r response) {
-			if s.chance(l.responseLoss) || l.bursts && s.now < s.burstEnd {
+		p := s.processes[s.rng.IntN(len(s.processes))]
+		s.arrive(p, due, serve, func(r response) {
+			if s.chance(l.responseLoss) || l.bursts && s.now < s.burstEnd || s.now < p.stoppedUntil+s.Latency && s.now > due {
 				s.tracef("  the response is lost")
 				return
 			}
 			s.after(s.share(due, 1), func() { arrived(r) })
 		})
 	})
+}
+
+// arrive has a process serve a request, if it is able to.
+func (s *simulation) arrive(p *process, due time.Duration, serve func(p *process, due time.Duration, reply func(response)), reply func(response)) {
+	switch {
+	case s.over:
+	case due < p.stoppedUntil:
+		s.tracef("  the request is given up: process %d stands still", p.name)
+	case s.now < p.stoppedUntil:
+		s.after(p.stoppedUntil-s.now, func() { s.arrive(p, due, serve, reply) })
+	case !p.up:
+		reply(response{answer: answerUnavailable})
+	case s.cursed > 0:
+		s.cursed--
+		p.crash()
+	default:
+		serve(p, due, reply)
+	}
 }
 
 // burst begins a period in which every response of the owner's is lost, and schedules the next one.

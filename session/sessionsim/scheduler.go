@@ -21,9 +21,6 @@ type event struct {
 	do    func()
 }
 
-// clock is the time of the store.
-func (s *scheduler) clock() time.Time { return epoch.Add(s.now) }
-
 func (s *scheduler) after(d time.Duration, do func()) {
 	s.count++
 	heap.Push(&s.queue, event{s.now + d, s.count, do})

@@ -2,6 +2,8 @@ package sessionsim
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,61 +14,34 @@ import (
 	"github.com/watchword-dev/watchword/session/memstore"
 )
 
-// Report is what happened in a run.
-type Report struct {
-	Steps     int
-	Calls     int // API requests that were sent
-	Refreshes int // refresh requests that were sent
-	StepUps   int // requests that were sent with a new proof of who the user is
-	Minted    int
-	HandOuts  int // of a successor that had been handed out before
-	Rotations int
-	Elapsed   time.Duration // virtual
-	Expired   bool          // the session came to its idle or absolute end
-
-	Theft      session.TheftKind // of the alarm, if there was one
-	TheftAfter time.Duration     // since the token was stolen; without a thief, since the login
-
-	// Untold: the session was ended because of a theft, but the store's answers were lost, and so nobody was told.
-	Untold bool
-
-	// Violations name the invariants that did not hold, and how. An alarm by the limit of hand-outs (TheftShadow) is not
-	// among them: it strikes, on purpose, a client that asks for so many successors and uses none.
-	Violations []Violation
-	Trace      []string
-}
-
-// Violation is an invariant that did not hold.
-type Violation struct {
-	Invariant string // I1, I2, …
-	Text      string
-}
-
 // simulation is one run.
 type simulation struct {
 	Scenario
 	scheduler
-	rng       *rand.Rand    // of clients, network and faults
-	random    *rand.ChaCha8 // of the Managers
-	store     *store        // what the Managers see
-	processes []*process
-	running   *task // that is not suspended
-	lineage   lineage
-	owner     *client
-	thief     *client
-	handle    session.Handle
-	report    Report
-	err       error
+	rng        *rand.Rand    // of clients, network and faults
+	random     *rand.ChaCha8 // of the Managers
+	store      session.Store // without faults
+	storeClock clock
+	statement  time.Time // the store's clock for the statement that is carried out; zero: what it is now
+	storeDown  bool
+	processes  []*process
+	running    *task // that is not suspended
+	sessions   map[session.Handle]*tracked
+	known      []*tracked // the same, in the order of their beginnings
+	coarse     []published
+	names      map[session.Mark]string
+	clients    []*client
+	owner      *client // the first one
+	thief      *client
+	report     Report
+	err        error
 
-	stepsLeft  int
-	over       bool
-	burstEnd   time.Duration
-	stolenAt   time.Duration
-	revoking   bool // Revoke has begun
-	deleted    bool // the row is gone
-	revoked    bool // Revoke has returned
-	createdAt  time.Duration
-	lastChange time.Duration // of the row
+	stepsLeft int
+	over      bool
+	calm      bool // nothing goes wrong any more
+	cursed    int  // so many requests that arrive find a process which crashes
+	burstEnd  time.Duration
+	stolenAt  time.Duration
 }
 
 // Run runs the scenario to its end. The same scenario gives the same report each time. An error means that the scenario
@@ -92,51 +67,69 @@ func (sc Scenario) begin() (*simulation, error) {
 		Scenario:  sc,
 		rng:       rand.New(rand.NewPCG(sc.Seed, 3)),
 		random:    rand.NewChaCha8(key),
-		lineage:   newLineage(),
+		sessions:  map[session.Handle]*tracked{},
+		names:     map[session.Mark]string{},
 		stepsLeft: sc.Steps,
 	}
-	s.store = &store{Store: memstore.New(s.clock), sim: s}
-	for i := range sc.Processes {
-		p := &process{sim: s, name: i, skew: s.between(-sc.ClockSkew, sc.ClockSkew)}
-		s.processes = append(s.processes, p)
-		if err := p.start(); err != nil {
-			return nil, err
-		}
+	s.store = memstore.New(s.clock)
+	if sc.Store != nil {
+		s.store = sc.Store(s.clock)
 	}
-	return s, s.login()
+	if !sc.Returns {
+		s.Faults = 0 // within the one event in which everything begins
+	}
+	for range sc.Processes {
+		s.newProcess(s.newClock()).boot(s.between(0, sc.StartSpread))
+	}
+	for i := range max(1, sc.Clients) {
+		c := &client{sim: s, name: "owner", user: "user", link: link{requestLoss: s.RequestLoss, responseLoss: s.ResponseLoss, bursts: true}}
+		if i > 0 {
+			c.name = fmt.Sprintf("client %d", i)
+		}
+		if i >= 2 {
+			c.user = "other user"
+		}
+		s.clients = append(s.clients, c)
+	}
+	s.owner = s.clients[0]
+	if s.err == nil && !sc.Returns {
+		s.login()
+	}
+	s.Faults = sc.Faults
+	return s, s.err
 }
 
-// login creates the session. Its response always arrives: a client without one has nothing that could be lost.
-func (s *simulation) login() error {
-	sess, tokens, err := s.processes[0].manager.Create(context.Background(), "user", session.CreateOptions{})
+// login creates the session of a client that never returns. Its response always arrives: a client without one has nothing
+// that could be lost.
+func (s *simulation) login() {
+	sess, tokens, err := s.processes[0].manager.Create(context.Background(), s.owner.user, session.CreateOptions{})
 	if err != nil {
-		return err
+		s.failed(err)
+		return
 	}
-	s.handle, s.createdAt, s.lastChange = sess.Handle(), s.now, s.now
-	row, _, err := s.store.Store.Get(context.Background(), s.handle)
-	if err != nil {
-		return err
-	}
-	s.lineage.minted(session.Mark{}, row.Current)
-	s.lineage.current = row.Current
-	s.owner = &client{sim: s, name: "owner", link: link{requestLoss: s.RequestLoss, responseLoss: s.ResponseLoss, bursts: true}}
-	s.owner.receive(response{access: tokens.AccessToken, expires: tokens.AccessExpires.Sub(epoch), refresh: tokens.RefreshToken})
-	return nil
+	s.owner.receive(granted(tokens, s.sessions[sess.Handle()], s.clock()))
 }
 
 func (s *simulation) play() {
-	s.owner.live()
+	for _, c := range s.clients {
+		c.live()
+	}
 	if s.BurstEvery > 0 {
 		s.after(s.between(0, s.BurstEvery), s.burst)
 	}
 	if s.Thief != NoThief {
 		s.after(s.TheftAt, s.steal)
 	}
+	s.mishap(s.CrashEvery, s.fall)
+	s.mishap(s.StallEvery, s.stall)
+	s.mishap(s.StoreCrashEvery, s.crashStore)
+	s.mishap(s.ClockSetEvery, s.setClock)
+	s.mishap(s.StoreClockEvery, s.setStoreClock)
+	s.mishap(s.RevokeEvery, s.revokeNowAndThen)
 	var doneAt time.Duration
-	for !s.over && s.err == nil && s.next() {
-		if s.Revoke && s.stepsLeft <= s.Steps/2 {
-			s.Revoke = false
-			s.revoke()
+	for !s.over && s.err == nil && s.advance() {
+		if s.Revoke && s.stepsLeft <= s.Steps/2 && !s.owner.jar.session.revoking {
+			s.revoke(&revocation{kind: endOne, handle: s.owner.jar.session.handle, reason: session.ReasonRevoked})
 		}
 		switch {
 		case s.thief != nil && s.now-s.stolenAt > s.Horizon:
@@ -150,112 +143,71 @@ func (s *simulation) play() {
 	}
 }
 
-// probe asks, when the client has come to rest, whether its jar still holds a good token.
+// maxEvents is far more than any run has.
+const maxEvents = 1 << 21
+
+// advance runs the next event and reports whether there was one.
+func (s *simulation) advance() bool {
+	if s.count > maxEvents {
+		s.failed(errEndless)
+	}
+	return s.next()
+}
+
+var errEndless = errors.New("the run does not come to an end")
+
+// recovery is how long it takes at most until all processes are up when nothing goes wrong any more.
+const recovery = 30 * time.Second
+
+// probe asks, when the clients have come to rest and nothing goes wrong any more, whether the jars still hold good tokens.
 func (s *simulation) probe() {
-	s.owner.link = link{}
-	s.Faults, s.Crash = 0, 0
-	s.tracef("the last refresh")
-	asked := false
-	s.owner.sendRefresh(func(r response) {
-		asked = true
-		s.owner.receive(r)
-	})
-	for going := true; going && !asked && !s.over && s.err == nil; {
-		going = s.next()
+	s.calm, s.storeDown, s.cursed = true, false, 0
+	s.Faults, s.Crash, s.CrashAfterWrite = 0, 0, 0
+	if s.StartSpread+s.Restart+s.StallLength > 0 {
+		until := s.now + recovery + s.StallLength
+		for going := true; going && s.now < until && !s.over && s.err == nil; {
+			going = s.advance()
+		}
+	}
+	for _, c := range s.clients {
+		if c.jar.refresh != "" {
+			s.probeClient(c)
+		}
 	}
 	s.over = true
 }
 
-// revoke ends the session while requests are in flight.
-func (s *simulation) revoke() {
-	p := s.processes[s.rng.IntN(len(s.processes))]
-	var err error
-	s.tracef("the session is revoked")
-	s.revoking = true
-	s.run(p, s.now+s.Latency, func() {
-		_, err = p.manager.Revoke(context.Background(), s.handle, session.RevokeOptions{})
-	}, func() {
-		if err == nil {
-			s.tracef("revoke has returned")
-			s.revoked = true
-			s.stepsLeft = min(s.stepsLeft, 50)
+func (s *simulation) probeClient(c *client) {
+	c.link = link{}
+	s.tracef("%s: the last refresh", c.name)
+	asked := false
+	c.sendRefresh(func(r response) {
+		asked = true
+		c.receive(r)
+		if r.answer == answerUnavailable {
+			s.violated("I9", "there is no service when all is well again")
 		}
 	})
-}
-
-// observe looks at the row after a change.
-func (s *simulation) observe(what string, good func(session.Row) bool) {
-	row, _, err := s.store.Store.Get(context.Background(), s.handle)
-	if err != nil {
-		return // it was deleted
-	}
-	s.lastChange = s.now
-	if !good(row) {
-		s.violated("I3", "%s was acknowledged, but the row is not what it leaves", what)
-	}
-	rotated, wrong := s.lineage.follow(row)
-	if rotated {
-		s.report.Rotations++
-	}
-	if wrong != "" {
-		s.violated("I3", "%s", wrong)
+	for going := true; going && !asked && !s.over && s.err == nil; {
+		going = s.advance()
 	}
 }
 
-// theft is told of an alarm by the Manager.
-func (s *simulation) theft(kind session.TheftKind) {
-	s.tracef("theft alarm (%s)", kind)
-	s.report.Theft, s.report.TheftAfter = kind, s.now-s.stolenAt
-	if s.thief == nil && kind != session.TheftShadow {
-		s.violated("I1", "the owner was taken for a thief")
+// sessionOf returns the session of a refresh token, which names its handle (docs/how-it-works.md).
+func (s *simulation) sessionOf(refreshToken string) *tracked {
+	const handleAt = 1 + 12 // after version and key id
+	raw, _ := base64.RawURLEncoding.DecodeString(refreshToken)
+	var h session.Handle
+	if len(raw) >= handleAt+len(h) {
+		copy(h[:], raw[handleAt:])
 	}
-	s.over = true
+	return s.sessions[h]
 }
 
-// loggedOut judges a response that tells a client to log in again.
-func (s *simulation) loggedOut(c *client) {
-	switch {
-	case s.over || s.revoking:
-		return
-	case s.deleted:
-		s.report.Untold, s.report.TheftAfter = true, s.now-s.stolenAt
-		s.over = true
-		return
+// label is the trace's name for a refresh token.
+func (s *simulation) label(refreshToken string) string {
+	if !s.Trace {
+		return ""
 	}
-	end := min(s.lastChange+s.IdleLifetime, s.createdAt+s.AbsoluteLifetime)
-	if s.now >= end {
-		s.report.Expired = true
-		s.over = true
-		return
-	}
-	s.violated("I1", "the %s was logged out %v before the session's end", c.name, end-s.now)
-}
-
-// refreshed looks at the outcome of a refresh, before it is sent.
-func (s *simulation) refreshed(err error) {
-	switch {
-	case err == nil && s.revoked:
-		s.violated("I4", "a refresh succeeded after the session had been revoked")
-	case errors.Is(err, session.ErrTryRefresh) && s.StepUp == 0: // else it may have crossed with a proof, whose token is independent
-		s.violated("I5", "a refresh was answered with %v, although no key was changed", err)
-	}
-}
-
-func (s *simulation) violated(invariant, format string, args ...any) {
-	s.report.Violations = append(s.report.Violations, Violation{invariant, fmt.Sprintf(format, args...)})
-	s.tracef("VIOLATION of %s: %s", invariant, fmt.Sprintf(format, args...))
-	s.over = true
-}
-
-// failed ends the run because of an error that is none of the protocol's.
-func (s *simulation) failed(err error) {
-	if err != nil {
-		s.err = errors.Join(s.err, err)
-	}
-}
-
-func (s *simulation) tracef(format string, args ...any) {
-	if s.Trace {
-		s.report.Trace = append(s.report.Trace, fmt.Sprintf("%12.6f  ", s.now.Seconds())+fmt.Sprintf(format, args...))
-	}
+	return s.name(sha256.Sum256([]byte(refreshToken)))
 }

@@ -7,121 +7,140 @@ import (
 	"github.com/watchword-dev/watchword/session"
 )
 
-// store suspends the running task before each call, loses calls and answers, and shows every change to the lineage.
+// store is the store as one process sees it. It suspends the running task before each call, loses calls and answers (see
+// change and read), and shows what happened to those who watch the invariants. This file is the part that is about live
+// sessions.
 type store struct {
 	session.Store
-	sim *simulation
+	sim     *simulation
+	process *process
 }
 
-// fate is what becomes of one store call.
-type fate int
+// background is the context of all calls: what bounds them is virtual time.
+var background = context.Background()
 
-const (
-	fateDone    fate = iota
-	fateRefused      // it was not carried out
-	fateUnheard      // it was, but the answer was lost
-	fateDelayed      // the answer was lost, and it is carried out later than the caller thinks
-)
-
-func (s *simulation) fate() fate {
-	if !s.chance(s.Faults) {
-		return fateDone
+// Insert implements session.Store.
+func (t *store) Insert(_ context.Context, row session.NewRow) (err error) {
+	lost := t.change("insert", func() bool {
+		if err = t.Store.Insert(background, row); err == nil {
+			t.sim.inserted(row)
+		}
+		return err == nil
+	})
+	if lost != nil {
+		return lost
 	}
-	return fateRefused + fate(s.rng.IntN(3))
+	return err
 }
 
 // Get implements session.Store.
-func (t *store) Get(ctx context.Context, h session.Handle) (session.Row, time.Time, error) {
-	if !t.sim.pause() {
-		return session.Row{}, time.Time{}, errCrashed
+func (t *store) Get(_ context.Context, h session.Handle) (row session.Row, now time.Time, err error) {
+	lost := t.read("get", func() {
+		row, now, err = t.Store.Get(background, h)
+		t.sim.tracef("  store: get: current %s pending %s previous %s handed %d",
+			t.sim.name(row.Current), t.sim.name(row.Pending), t.sim.name(row.Previous), row.Handed)
+	})
+	if lost != nil {
+		return session.Row{}, time.Time{}, lost
 	}
-	if t.sim.fate() != fateDone {
-		t.sim.tracef("  store: get fails")
-		return session.Row{}, time.Time{}, session.ErrUnavailable
-	}
-	row, now, err := t.Store.Get(ctx, h)
-	t.sim.tracef("  store: get: current %s pending %s previous %s handed %d",
-		t.sim.lineage.name(row.Current), t.sim.lineage.name(row.Pending), t.sim.lineage.name(row.Previous), row.Handed)
 	return row, now, err
 }
 
-// change carries out one changing call, according to its fate. good says what a row is like that f has changed.
-func (t *store) change(what string, f func() (bool, error), good func(session.Row) bool) (bool, error) {
-	s := t.sim
-	if !s.pause() {
-		return false, errCrashed
-	}
-	do := func() (bool, error) {
-		ok, err := f()
-		s.tracef("  store: %s: %t", what, ok)
-		if ok {
-			s.observe(what, good)
-		}
-		return ok, err
-	}
-	switch s.fate() {
-	case fateRefused:
-		s.tracef("  store: %s fails", what)
-		return false, session.ErrUnavailable
-	case fateUnheard:
-		_, _ = do()
-		s.tracef("  store: the answer is lost")
-		return false, session.ErrUnavailable
-	case fateDelayed:
-		s.tracef("  store: %s is delayed, and the answer lost", what)
-		s.after(s.between(0, s.Latency), func() { _, _ = do() })
-		return false, session.ErrUnavailable
-	case fateDone:
-	}
-	return do()
-}
-
 // Confirm implements session.Store.
-func (t *store) Confirm(_ context.Context, h session.Handle, pending session.Mark, next *session.Successor, renewal session.Renewal) (bool, error) {
+func (t *store) Confirm(_ context.Context, h session.Handle, pending session.Mark, next *session.Successor, renewal session.Renewal) (ok bool, err error) {
 	s := t.sim
 	if s.running == nil && s.NoConfirmOnUse {
 		return false, session.ErrUnavailable
 	}
-	return t.change("confirm", func() (bool, error) {
-		ok, err := t.Store.Confirm(context.Background(), h, pending, next, renewal)
-		if ok && next != nil {
-			s.lineage.minted(pending, next.Mark)
+	lost := t.change("confirm", func() bool {
+		if ok, err = t.Store.Confirm(background, h, pending, next, renewal); ok {
+			if next != nil {
+				s.minted(h, pending, next.Mark)
+			}
+			s.observe("confirm", h, func(r session.Row) bool { return r.Current == pending })
 		}
-		return ok, err
-	}, func(r session.Row) bool { return r.Current == pending })
+		return ok
+	})
+	if lost != nil {
+		return false, lost
+	}
+	return ok, err
 }
 
 // HandOut implements session.Store.
-func (t *store) HandOut(_ context.Context, h session.Handle, current, pending session.Mark, counts bool, renewal session.Renewal) (bool, error) {
-	return t.change("hand out", func() (bool, error) {
-		ok, err := t.Store.HandOut(context.Background(), h, current, pending, counts, renewal)
-		if ok {
+func (t *store) HandOut(_ context.Context, h session.Handle, current, pending session.Mark, counts bool, renewal session.Renewal) (ok bool, err error) {
+	lost := t.change("hand out", func() bool {
+		if ok, err = t.Store.HandOut(background, h, current, pending, counts, renewal); ok {
 			t.sim.report.HandOuts++
+			t.sim.observe("hand out", h, func(r session.Row) bool { return r.Current == current && r.Pending == pending })
 		}
-		return ok, err
-	}, func(r session.Row) bool { return r.Current == current && r.Pending == pending })
+		return ok
+	})
+	if lost != nil {
+		return false, lost
+	}
+	return ok, err
 }
 
 // Mint implements session.Store.
-func (t *store) Mint(_ context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, renewal session.Renewal) (bool, error) {
-	return t.change("mint", func() (bool, error) {
-		ok, err := t.Store.Mint(context.Background(), h, current, pending, handedAt, next, renewal)
-		if ok {
-			t.sim.report.Minted++
-			t.sim.lineage.minted(current, next.Mark)
+func (t *store) Mint(_ context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, renewal session.Renewal) (ok bool, err error) {
+	s := t.sim
+	lost := t.change("mint", func() bool {
+		if ok, err = t.Store.Mint(background, h, current, pending, handedAt, next, renewal); ok {
+			s.report.Minted++
+			s.minted(h, current, next.Mark)
 			if pending.IsZero() {
-				t.sim.outage()
+				s.outage()
 			}
+			s.observe("mint", h, func(r session.Row) bool { return r.Current == current && r.Pending == next.Mark })
 		}
-		return ok, err
-	}, func(r session.Row) bool { return r.Current == current && r.Pending == next.Mark })
+		return ok
+	})
+	if lost != nil {
+		return false, lost
+	}
+	return ok, err
 }
 
-// End implements session.Store.
-func (t *store) End(_ context.Context, h session.Handle, end session.End) (bool, error) {
-	return t.change("end", func() (bool, error) {
-		ok, err := t.Store.End(context.Background(), h, end)
-		t.sim.deleted = t.sim.deleted || ok
-		return ok, err
-	}, func(session.Row) bool { return false })
+// Keys implements session.Store. What loads keys within an operation holds a lock meanwhile, and is not suspended.
+func (t *store) Keys(context.Context) (keys []session.Key, now time.Time, err error) {
+	do := func() { keys, now, err = t.Store.Keys(background) }
+	var lost error
+	if r := t.sim.running; r != nil && (r.job != nil || !t.process.up) {
+		lost = t.read("keys", do)
+	} else if t.sim.Maintained {
+		lost = t.readAtOnce("keys", do)
+	} else {
+		do()
+	}
+	if lost != nil {
+		return nil, time.Time{}, lost
+	}
+	return keys, now, err
+}
+
+// InsertKey implements session.Store.
+func (t *store) InsertKey(_ context.Context, key session.Key) (err error) {
+	lost := t.change("insert key", func() bool {
+		if err = t.Store.InsertKey(background, key); err == nil && key.Sequence > 1 {
+			t.sim.report.KeyRotations++
+		}
+		return err == nil
+	})
+	if lost != nil {
+		return lost
+	}
+	return err
+}
+
+// DeleteKey implements session.Store.
+func (t *store) DeleteKey(_ context.Context, id string) (ok bool, err error) {
+	lost := t.change("delete key", func() bool {
+		ok, err = t.Store.DeleteKey(background, id)
+		return ok
+	})
+	if lost != nil {
+		return false, lost
+	}
+	return ok, err
 }
