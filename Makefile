@@ -1,4 +1,4 @@
-# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`.
+# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`, but for soak and vuln.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test soak vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration coverage clean

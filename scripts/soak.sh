@@ -8,14 +8,15 @@ usage() {
   cat <<'END'
 usage: soak.sh [PART...]
 
-Runs the parts named, one after another, or all of them, and goes on when one fails. In all it takes about three hours.
+Runs the parts named, one after another, or all of them, and goes on when one fails. On two cores it takes about three hours.
 
-  faults      every operation under every fault, five times over                      10 min
-  histories   8 processes x 16 clients for 60 s under random faults, three times       8 min
+  faults      every operation under every fault, three times over                      6 min
+  histories   8 processes x 16 clients for 60 s under random faults, three times       6 min
   soak        15 minutes at full load, mysqld killed every 30 s                       16 min
   abuse       floods, garbage, slow clients: 15 s each, in three pairs of windows     15 min
-  simulator   100,000 runs of the session simulator                                   30 min
-  fuzz        10 minutes for each fuzz target, one for each core at a time            80 min
+  pools       the suites on MySQL, and the demo, with pools of one connection         10 min
+  simulator   100,000 runs of the session simulator                                   15 min
+  fuzz        10 minutes for each fuzz target, one a core                             90 min
 
 The machine should have nothing else to do: soak and abuse hold it to figures.
 END
@@ -28,14 +29,17 @@ on_mysql() {
   (cd integration && ./engine.sh run go test -count=1 -v -timeout 60m "./$package" -args "$@")
 }
 
-part_faults() { (cd integration && ./engine.sh run go test -race -count=5 -timeout 60m ./faults); }
+part_faults() { (cd integration && ./engine.sh run go test -race -count=3 -timeout 60m ./faults); }
 part_histories() { for _ in 1 2 3; do on_mysql histories -duration=60s -processes=8 -clients=16 || return 1; done; }
 part_soak() { on_mysql soak -duration=15m -kill-every=30s -recovery=2s; }
-part_abuse() { on_mysql abuse -duration=15s -pairs=3 -share=0.8; }
+part_abuse() { on_mysql abuse -duration=15s -pairs=3 -share=0.8 -kids=100000; }
+part_pools() {
+  (cd integration && WATCHWORD_TEST_MAX_CONNS=1 ./engine.sh run go test -count=1 -p 1 -timeout 30m ./store ./flows ./faults)
+}
 part_simulator() { (cd session && go test -count=1 -v -timeout 120m ./sessionsim -args -total=100000); }
 part_fuzz() { scripts/fuzz.sh -t 10m; }
 
-parts="faults histories soak abuse simulator fuzz"
+parts="faults histories soak abuse pools simulator fuzz"
 case ${1:-} in -h | --help | help) usage; exit ;; esac
 if [ $# = 0 ]; then
   # shellcheck disable=SC2086 # one argument for each

@@ -114,7 +114,8 @@ type Config struct {
 	// is to be expected.
 	MaxHandOuts int
 
-	// StoreTimeout bounds what one operation may wait for the store, beside the caller's own context; default 5 s.
+	// StoreTimeout bounds what one operation may wait for the store, beside the caller's own context; default 5 s. Keep it below Grace:
+	// what is answered later than that may be taken for theft.
 	StoreTimeout time.Duration
 
 	// MaxDataBytes limits the size of a session's data; default 1 MiB, at most 8 MiB.
@@ -141,7 +142,8 @@ type Config struct {
 	// FeedInterval.
 	MaxFeedAge time.Duration
 	StaleFeed  StaleFeedPolicy // default StaleFeedAccept
-	// OnFeedPoll is told of each reading of the feed, for metrics. It runs in Manager.Run and must return soon.
+	// OnFeedPoll is told of each reading of the feed, for metrics: those of Manager.Run, and those of calls that revoke many sessions. It must
+	// return soon, and may be called by several at once.
 	OnFeedPoll func(FeedPoll)
 
 	// EndingRetention is how long it is kept how a session ended; default 30 days. NoEndings: hardly longer than

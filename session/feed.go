@@ -130,31 +130,43 @@ func (f *feed) storeLatest() time.Time {
 	return last.now.Add(f.cfg.Clock().Sub(last.begun))
 }
 
-// poll reads what was revoked since the last reading. One caller reads at a time.
+// poll reads what was revoked since the last reading, and tells of it.
 func (f *feed) poll(ctx context.Context) error {
+	done, err := f.turnOf(ctx)
+	if done.begun.IsZero() {
+		return err
+	}
+	if f.cfg.OnFeedPoll != nil { // when others may read again: it may be slow, or revoke something itself
+		f.cfg.OnFeedPoll(FeedPoll{Took: done.ended.Sub(done.begun), Entries: done.entries, Known: f.known(), Err: err})
+	}
+	if err == nil && f.stale.CompareAndSwap(true, false) {
+		f.cfg.Logger.Info("the feed of revocations is read again")
+		f.events.emit(Event{Kind: EventFeedFresh, FeedAge: done.begun.Sub(done.before)})
+	}
+	return err
+}
+
+// polled is one attempt at reading the feed.
+type polled struct {
+	before, begun, ended time.Time // before: the beginning of the last one that succeeded
+	entries              int
+}
+
+// turnOf reads the feed when it is the caller's turn: one reads at a time. Without a beginning that did not come.
+func (f *feed) turnOf(ctx context.Context) (p polled, err error) {
 	select {
 	case f.turn <- struct{}{}:
 		defer func() { <-f.turn }()
 	case <-ctx.Done():
-		return fmt.Errorf("read revocations: %w: %w", ErrUnavailable, ctx.Err())
+		return p, fmt.Errorf("read revocations: %w: %w", ErrUnavailable, ctx.Err())
 	}
-	begun := f.cfg.Clock()
-	var before time.Time
+	p.begun = f.cfg.Clock()
 	if last := f.last.Load(); last != nil {
-		before = last.begun
+		p.before = last.begun
 	}
-	entries, err := f.read(ctx, begun)
-	if f.cfg.OnFeedPoll != nil {
-		f.cfg.OnFeedPoll(FeedPoll{Took: f.cfg.Clock().Sub(begun), Entries: entries, Known: f.known(), Err: err})
-	}
-	if err != nil {
-		return err
-	}
-	if f.stale.CompareAndSwap(true, false) {
-		f.cfg.Logger.Info("the feed of revocations is read again")
-		f.events.emit(Event{Kind: EventFeedFresh, FeedAge: begun.Sub(before)})
-	}
-	return nil
+	p.entries, err = f.read(ctx, p.begun)
+	p.ended = f.cfg.Clock()
+	return p, err
 }
 
 // read reads and notes all pages. The turn is held.

@@ -20,7 +20,6 @@ type keychain struct {
 	events *events
 	ring   atomic.Pointer[keyring]
 	reload *reloader
-	blind  atomic.Bool // the last reading of the keys failed: there may be some that are not known here
 }
 
 // unknownKeyPause is how often at most tokens that name unknown keys make a process look again.
@@ -54,7 +53,7 @@ func openKeychain(ctx context.Context, store Store, cfg Config, events *events) 
 			return nil, err
 		}
 	}
-	return k, k.use(keys, now)
+	return k, k.use(keys, nil, now)
 }
 
 // read returns the keys as the store or the KeySource has them, and the moment of that.
@@ -85,8 +84,8 @@ func (k *keychain) openKey(ctx context.Context, key Key) (Key, error) {
 	return k.cfg.open(ctx, key)
 }
 
-// use makes a keyring of open keys the current one.
-func (k *keychain) use(keys []Key, now time.Time) error {
+// use makes a keyring of open keys the current one. closed are the ids of those that could not be opened.
+func (k *keychain) use(keys []Key, closed map[string]bool, now time.Time) error {
 	ring := k.ring.Load().again(keys)
 	if ring == nil {
 		var err error
@@ -96,6 +95,7 @@ func (k *keychain) use(keys []Key, now time.Time) error {
 	}
 	ring.loadedAt = k.cfg.Clock()
 	ring.storeNow = now
+	ring.closed, ring.outdated = closed, false
 	k.ring.Store(ring)
 	return nil
 }
@@ -104,11 +104,12 @@ func (k *keychain) use(keys []Key, now time.Time) error {
 // said so: the ones that are known go on.
 func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
 	keys, now, err := k.read(ctx)
-	k.blind.Store(err != nil)
 	if err != nil {
+		k.outdate()
 		return nil, now, err
 	}
 	var open []Key
+	closed := map[string]bool{}
 	for _, key := range keys {
 		opened, err := k.openKey(ctx, key)
 		if err == nil {
@@ -116,11 +117,23 @@ func (k *keychain) load(ctx context.Context) ([]Key, time.Time, error) {
 		}
 		if err != nil {
 			k.cfg.Logger.ErrorContext(ctx, "a signing key is left out", "kid", key.ID, "error", err)
+			closed[key.ID] = true
 			continue
 		}
 		open = append(open, opened)
 	}
-	return keys, now, k.use(open, now)
+	if err = k.use(open, closed, now); err != nil {
+		k.outdate()
+	}
+	return keys, now, err
+}
+
+// outdate notes in the current keyring that it could not be replaced. Where somebody else has just replaced it, that one is newer.
+func (k *keychain) outdate() {
+	ring := k.ring.Load()
+	outdated := *ring
+	outdated.outdated = true
+	k.ring.CompareAndSwap(ring, &outdated)
 }
 
 // lookAgain loads the keys if that was not tried a moment ago. It does not end with the request, since others wait for it.
@@ -164,66 +177,6 @@ func (k *keychain) accessSigner() *accesstoken.Key {
 func (k *keychain) refreshSigner(moment time.Time) (*refreshtoken.Key, bool) {
 	signer := k.ring.Load().refreshSigner(moment)
 	return signer.key, signer.good(k.now())
-}
-
-// accessKey finds the key of an access token by its first segment, or returns nil.
-func (k *keychain) accessKey(ctx context.Context) func(segment string) *accesstoken.Key {
-	return func(segment string) *accesstoken.Key {
-		known := k.ring.Load().access[segment]
-		if known == nil && oursByForm(segment) {
-			k.lookAgain(ctx, true)
-			known = k.ring.Load().access[segment] // also if somebody else has just looked
-		}
-		if known == nil || !known.good(k.now()) {
-			return nil
-		}
-		return known.key
-	}
-}
-
-// oursByForm reports whether a token's first segment is one that a process of this deployment might have written.
-func oursByForm(segment string) bool {
-	kid, err := accesstoken.ParseHeader(segment)
-	if err == nil {
-		_, err = parseKeyID(kid)
-	}
-	return err == nil
-}
-
-// refreshKey finds the key of a refresh token, or returns nil.
-func (k *keychain) refreshKey(ctx context.Context) func(refreshtoken.KeyID) *refreshtoken.Key {
-	return func(id refreshtoken.KeyID) *refreshtoken.Key {
-		known := k.ring.Load().refresh[id]
-		if known == nil {
-			k.lookAgain(ctx, true)
-			known = k.ring.Load().refresh[id] // also if somebody else has just looked
-		}
-		if known == nil || !known.good(k.now()) {
-			return nil
-		}
-		return known.key
-	}
-}
-
-// unread reports whether a refresh token names a key that is not known here while the keys could not be read, or the caller's context
-// ended before: another process may have minted it.
-func (k *keychain) unread(ctx context.Context, refreshToken string) bool {
-	unknown := false
-	_, _, _ = refreshtoken.Open(refreshToken, func(id refreshtoken.KeyID) *refreshtoken.Key { // for its form
-		unknown = k.ring.Load().refresh[id] == nil
-		return nil
-	})
-	return unknown && (k.blind.Load() || ctx.Err() != nil)
-}
-
-// lostRefreshKey finds the key of a refresh token among those that were cut off, or returns nil. What it authenticates is good
-// for nothing but to say so.
-func (k *keychain) lostRefreshKey(id refreshtoken.KeyID) *refreshtoken.Key {
-	known := k.ring.Load().refresh[id]
-	if known == nil || known.cutOff.IsZero() || k.now().Before(known.cutOff) {
-		return nil
-	}
-	return known.key
 }
 
 // insert makes a key and adds it to the store; that another process was faster is no error.

@@ -19,9 +19,11 @@ type keyring struct {
 	accessSigners  []*ringKey[*accesstoken.Key] // by sequence
 	refreshSigners []*ringKey[*refreshtoken.Key]
 
-	keys     []Key     // what it was made from
-	loadedAt time.Time // by the process's clock, when the store had answered
-	storeNow time.Time // by the store's, before that
+	keys     []Key           // what it was made from
+	closed   map[string]bool // ids of keys that were read beside them and could not be opened, or are of an unknown kind
+	outdated bool            // an attempt at reading them anew has failed since: there may be some that are not known here
+	loadedAt time.Time       // by the process's clock, when the store had answered
+	storeNow time.Time       // by the store's, before that
 }
 
 // ringKey is a key with its schedule, by the store's clock.

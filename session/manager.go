@@ -214,14 +214,18 @@ type grant struct {
 	left        time.Duration     // from then until it ends in any case
 }
 
+// intact refuses a row that somebody has damaged, since Create takes neither: the payload is spliced into tokens as it is, and a user
+// id that is not UTF-8 would become another one. It is asked before anything is written, so that nobody's attempts count.
+func intact(row Row) error {
+	if !validUserID(row.UserID) || len(row.Payload) > 0 && (!utf8.Valid(row.Payload) || !json.Valid(row.Payload)) {
+		return fmt.Errorf("session %s: its user id or payload in the store is corrupted", row.Handle)
+	}
+	return nil
+}
+
 // issue makes the tokens of a grant. They expire relative to its moment, so that the store's clock and this process's need
 // not agree, and no access token outlives its session.
 func (m *Manager) issue(g grant) (*Session, Tokens, error) {
-	// A row that somebody has damaged, since Create takes neither. The payload is spliced into the token as it is, and a user id that is
-	// not UTF-8 would become another one.
-	if !validUserID(g.userID) || len(g.payload) > 0 && (!utf8.Valid(g.payload) || !json.Valid(g.payload)) {
-		return nil, Tokens{}, fmt.Errorf("session %s: its user id or payload in the store is corrupted", g.handle)
-	}
 	now := g.at
 	mark := g.refresh.Mark()
 	claims := accesstoken.Claims{

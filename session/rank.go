@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -50,32 +51,53 @@ func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []s
 
 // RankRefreshTokens returns those of a request's refresh tokens that this deployment minted, the newest of each session, the
 // session first that began last, and last of all those whose key was cut off, without asking the store for any. A client
-// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's. One that may be newer than
-// what this process knows, since it could not read the keys, comes before all others: Refresh says ErrUnavailable of it.
+// whose cookie jar holds several of one name sends them all; an older one must not be taken for a thief's. One of which nobody can say
+// whether it was minted, since the keys could not be read, comes before the others of the session that it names, in case it is
+// newer, and after all other sessions, in case somebody has planted it: Refresh says ErrUnavailable of it.
 func (m *Manager) RankRefreshTokens(ctx context.Context, candidates []string) []string {
 	var (
 		tokens, lost []refreshtoken.Token
-		ranked       []string
+		unread       = map[Handle]string{}
 	)
 	for _, c := range candidates {
-		if t, _, err := refreshtoken.Open(c, m.keys.refreshKey(ctx)); err == nil {
+		t, _, err := m.keys.openRefresh(ctx, c)
+		var cutOff *EndedError
+		switch {
+		case err == nil:
 			tokens = append(tokens, t)
-		} else if t, _, err := refreshtoken.Open(c, m.keys.lostRefreshKey); err == nil {
+		case errors.As(err, &cutOff):
 			lost = append(lost, t)
-		} else if len(ranked) == 0 && m.keys.unread(ctx, c) {
-			ranked = append(ranked, c)
+		case errors.Is(err, ErrUnavailable):
+			unread[refreshtoken.Claimed(c)] = c
 		}
 	}
 	slices.SortStableFunc(tokens, func(a, b refreshtoken.Token) int {
 		first, second := a.Handle(), b.Handle()
 		return cmp.Or(bytes.Compare(second[:], first[:]), b.MintedAt().Compare(a.MintedAt()))
 	})
+	var ranked []string
 	seen := map[Handle]bool{}
-	for _, t := range append(tokens, lost...) {
-		if !seen[t.Handle()] {
+	add := func(tokens []refreshtoken.Token) {
+		for _, t := range tokens {
+			if seen[t.Handle()] {
+				continue
+			}
 			seen[t.Handle()] = true
+			if newer, ok := unread[t.Handle()]; ok {
+				ranked = append(ranked, newer)
+				delete(unread, t.Handle())
+			}
 			ranked = append(ranked, t.String())
 		}
 	}
+	add(tokens)
+	for _, c := range candidates {
+		h := Handle(refreshtoken.Claimed(c))
+		if left, ok := unread[h]; ok && left == c {
+			ranked = append(ranked, c)
+			delete(unread, h)
+		}
+	}
+	add(lost)
 	return ranked
 }

@@ -59,6 +59,8 @@ func (m *Manager) reauthenticate(ctx context.Context, s *Session, device Device,
 		return nil, 0, fmt.Errorf("reauthenticate: %w", err)
 	case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
 		return nil, 0, m.outlived(ctx, row)
+	case intact(row) != nil:
+		return nil, 0, fmt.Errorf("reauthenticate: %w", intact(row))
 	case sent != nil && row.Pending == sent.refresh.Mark():
 		return sent, 0, nil
 	case !row.Pending.IsZero() && same(s.mark, row.Pending):

@@ -33,15 +33,12 @@ type RefreshOptions struct {
 // ErrUnavailable: the store did not answer, nothing is lost, repeat the call; ErrTryRefresh: the token crossed with
 // another refresh in a way that only the client's newest token can sort out.
 func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts RefreshOptions) (*Session, Tokens, error) {
-	token, key, err := refreshtoken.Open(refreshToken, m.keys.refreshKey(ctx))
-	if err != nil {
-		if lost, _, err := refreshtoken.Open(refreshToken, m.keys.lostRefreshKey); err == nil {
-			return nil, Tokens{}, &EndedError{Handle: lost.Handle(), Reason: ReasonKeyCompromise}
-		}
-		if m.keys.unread(ctx, refreshToken) {
-			return nil, Tokens{}, fmt.Errorf("refresh session: %w: the signing keys have not been read", ErrUnavailable)
-		}
-		return nil, Tokens{}, ErrUnauthorised
+	token, key, err := m.keys.openRefresh(ctx, refreshToken)
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return nil, Tokens{}, fmt.Errorf("refresh session: %w", err)
+	case err != nil:
+		return nil, Tokens{}, err
 	}
 	if err := m.tombstones.find(token.Handle(), m.cfg.Clock()); err != nil {
 		return nil, Tokens{}, err
@@ -74,10 +71,13 @@ func (m *Manager) refresh(ctx context.Context, hungUp func() bool, token refresh
 		case !now.Before(row.CreatedAt.Add(m.cfg.AbsoluteLifetime)):
 			return nil, Tokens{}, m.outlived(ctx, row)
 		}
+		if err := intact(row); err != nil {
+			return nil, Tokens{}, fmt.Errorf("refresh session: %w", err)
+		}
 		row.Device = m.cfg.shown(row.Device)
 		p := presented{token: token, key: key, row: row, now: now, at: at, device: opts.Device, resend: opts.Resend}
 		judged := row
-		judged.Handed -= m.lost.of(token.Mark())
+		judged.Handed -= m.lost.of(token.Mark(), m.policy.handOuts)
 		decided := m.policy.decide(judged, token.Mark(), now)
 		if decided.action == actTheft {
 			return nil, Tokens{}, m.theft(ctx, p, decided.kind)

@@ -262,6 +262,8 @@ func (m *Manager) publish(ctx context.Context, r Revocation) error {
 // it fails, Run's next reading makes up for it.
 func (m *Manager) readPublished(ctx context.Context, err error) {
 	if err == nil && m.feed != nil {
+		ctx, cancel := m.storeContext(context.WithoutCancel(ctx))
+		defer cancel()
 		_ = m.feed.poll(ctx)
 	}
 }

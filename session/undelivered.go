@@ -30,7 +30,7 @@ func (u *undelivered) note(d decision, mark, current Mark) {
 	if u.times == nil {
 		u.times = map[Mark]int{}
 	}
-	if len(u.times) >= maxUndelivered {
+	if _, known := u.times[mark]; !known && len(u.times) >= maxUndelivered {
 		for old := range u.times { // any
 			delete(u.times, old)
 			break
@@ -39,9 +39,10 @@ func (u *undelivered) note(d decision, mark, current Mark) {
 	u.times[mark]++
 }
 
-// of returns how many there were for a token.
-func (u *undelivered) of(mark Mark) int {
+// of returns how many there were for a token, most at most: some of them the row may not have counted, and whoever brought those about
+// is not to earn more by it than as many again.
+func (u *undelivered) of(mark Mark, most int) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.times[mark]
+	return min(u.times[mark], most)
 }

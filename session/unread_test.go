@@ -1,8 +1,11 @@
 package session_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -54,16 +57,22 @@ func TestI9UnreadKeysLogNobodyOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	passed.Add(int64(session.DefaultKeyPropagation/time.Second) + 1)
-	_, tokens, err := other.Create(t.Context(), "user", session.CreateOptions{})
+	_, tokens, err := other.Refresh(t.Context(), older.RefreshToken, session.RefreshOptions{}) // its successor, under the new key
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, another, err := other.Create(t.Context(), "user", session.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrUnauthorised) {
 		t.Errorf("in the outage: got %v, want ErrUnavailable", err)
 	}
-	// Among several in a jar, it may be the newest: an older one must not be presented in its stead.
-	if got := m.RankRefreshTokens(t.Context(), []string{older.RefreshToken, tokens.RefreshToken}); len(got) != 2 || got[0] != tokens.RefreshToken {
-		t.Errorf("of two in a jar, the unknown one is not first: %v", got)
+	// Among several of its session it may be the newest: an older one must not be presented in its stead. But who has planted something of
+	// the right form must not keep others from being presented.
+	got := m.RankRefreshTokens(t.Context(), []string{another.RefreshToken, older.RefreshToken, tokens.RefreshToken})
+	if !slices.Equal(got, []string{tokens.RefreshToken, older.RefreshToken, another.RefreshToken}) {
+		t.Errorf("of three in a jar, the unknown one of a known session is not the first, or the one of another not the last: %v", got)
 	}
 	cut.away.Store(false)
 	if _, _, err := m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrUnauthorised) {
@@ -110,4 +119,94 @@ func TestI9UnreadKeysAndAnImpatientCaller(t *testing.T) {
 	if _, _, err := elsewhere.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnauthorised) {
 		t.Errorf("without haste: got %v, want ErrUnauthorised", err)
 	}
+}
+
+// service is a key management service that can be away, or keep its callers waiting.
+type service struct {
+	session.KeyEncryption
+	away    atomic.Bool
+	waiting chan struct{} // if set: is told of each call, which then waits for hold
+	hold    chan struct{}
+}
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	encryption, err := session.NewKeyEncryption(session.EncryptionKey{Version: 1, Secret: bytes.Repeat([]byte{1}, 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &service{KeyEncryption: encryption}
+}
+
+func (s *service) Open(ctx context.Context, sealed, associated []byte) ([]byte, error) {
+	if s.away.Load() {
+		return nil, fmt.Errorf("the service is away: %w", context.DeadlineExceeded)
+	}
+	if s.waiting != nil {
+		s.waiting <- struct{}{}
+		<-s.hold
+	}
+	return s.KeyEncryption.Open(ctx, sealed, associated)
+}
+
+// The same where the keys are read, and the service that opens them is away or takes its time.
+func TestI9UnopenedKeysLogNobodyOut(t *testing.T) {
+	t.Parallel()
+	var passed atomic.Int64
+	clock := func() time.Time { return time.Unix(1_800_000_000+passed.Load(), 0) }
+	store, opener := memstore.New(clock), newService(t)
+	cut := &deafStore{Store: store}
+	other, err := session.New(t.Context(), store, session.Config{Clock: clock, KeyEncryption: newService(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := session.New(t.Context(), cut, session.Config{Clock: clock, KeyEncryption: opener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.RotateNow(t.Context(), session.PurposeRefresh, "a test", false); err != nil {
+		t.Fatal(err)
+	}
+	passed.Add(int64(session.DefaultKeyPropagation/time.Second) + 1)
+	_, tokens, err := other.Create(t.Context(), "user", session.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unavailable := func(when string) {
+		t.Helper()
+		if _, _, err := m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{}); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("%s: got %v, want ErrUnavailable", when, err)
+		}
+	}
+	opener.away.Store(true)
+	unavailable("the service is away")
+	opener.away.Store(false)
+	cut.away.Store(true)
+	passed.Add(2)
+	unavailable("the store is away")
+
+	// The keys can be read again, and are being opened.
+	cut.away.Store(false)
+	opener.waiting, opener.hold = make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Run(ctx)
+	}()
+	<-opener.waiting
+	unavailable("the key is being opened")
+	close(opener.hold)
+	for i := 0; ; i++ {
+		_, _, err := m.Refresh(t.Context(), tokens.RefreshToken, session.RefreshOptions{})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, session.ErrUnavailable) || i > 10_000 {
+			t.Fatalf("afterwards: got %v, want new tokens", err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-ended
 }

@@ -83,6 +83,9 @@ func (m *Manager) revoked(ctx context.Context, s *Session, minted, now time.Time
 		}
 		return m.feed.check(s.handle, s.userID, minted)
 	case m.cfg.Revocation == RevocationStrict:
+		if err := m.tombstones.find(s.handle, now); err != nil {
+			return err
+		}
 		bounded, cancel := m.storeContext(ctx)
 		defer cancel()
 		_, _, err := m.store.Get(bounded, s.handle)

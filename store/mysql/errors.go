@@ -129,6 +129,7 @@ func translate(ctx context.Context, doing string, err error) error {
 func describe(err error) string {
 	var (
 		network     net.Error
+		unknown     net.UnknownNetworkError
 		certificate *tls.CertificateVerificationError
 		corrupt     *corruptError
 	)
@@ -142,6 +143,8 @@ func describe(err error) string {
 		return fmt.Sprintf("MySQL error %d", n)
 	case errors.As(err, &certificate):
 		return certificate.Error()
+	case errors.As(err, &unknown): // it may be part of a password, where the DSN lacks its "tcp"
+		return "the DSN names an unknown network"
 	case errors.As(err, &network): // addresses and host names
 		return network.Error()
 	case errors.Is(err, driver.ErrBadConn), errors.Is(err, mysql.ErrInvalidConn):

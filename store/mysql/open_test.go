@@ -84,6 +84,17 @@ func TestOpenRefusesBadDSNWithoutShowingIt(t *testing.T) {
 	}
 }
 
+// Without "tcp", what stands before the parentheses is the network's name: a part of the password, if that holds an @.
+func TestOpenUnknownNetworkIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, dsn := range []string{"app:pa@s3cret(db:3306)/app", "s3cret(db:3306)/app", "app:s3cret(db:3306)/app"} {
+		store, err := Open(t.Context(), dsn, Options{})
+		if store != nil || err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("Open(%q): got %v, %v, want an error that does not show the password", dsn, store, err)
+		}
+	}
+}
+
 func TestOpenUnreachableNamesHostAndDatabase(t *testing.T) {
 	t.Parallel()
 	var lc net.ListenConfig
