@@ -133,6 +133,21 @@ func TestConfirmationsAreBounded(t *testing.T) {
 	}
 }
 
+// A steady number of live tokens takes a steady memory: what has expired does not wait for the bound.
+func TestConfirmationsAreForgottenWhenTheyExpire(t *testing.T) {
+	t.Parallel()
+	c := newConfirmations()
+	ask := func() outcome { return outcomeConfirmed }
+	const live = 2000 // at any time
+	for i := range 20 * live {
+		now := time.Unix(int64(i), 0)
+		c.do(t.Context(), Mark{byte(i), byte(i >> 8), byte(i >> 16)}, now, now.Add(live*time.Second), ask)
+		if len(c.marks) > 2*live+minConfirmations {
+			t.Fatalf("%d confirmations are remembered after %d, while %d tokens are live", len(c.marks), i, live)
+		}
+	}
+}
+
 // A request whose time is up does not wait for another one's confirmation.
 func TestConfirmationsAreNotWaitedForBeyondTheContext(t *testing.T) {
 	t.Parallel()

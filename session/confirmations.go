@@ -6,14 +6,18 @@ import (
 	"time"
 )
 
-// maxConfirmations bounds the memory of confirmations: some 250 bytes each.
-const maxConfirmations = 1 << 16
+// maxConfirmations bounds the memory of confirmations: some 250 bytes each. Fewer than minConfirmations are not looked through.
+const (
+	maxConfirmations = 1 << 16
+	minConfirmations = 1 << 10
+)
 
 // confirmations remembers which refresh tokens this process has seen confirmed, so that many requests with one fresh
 // access token, parallel or not, ask the store once. It holds marks until the access tokens that carry them expire.
 type confirmations struct {
 	mu    sync.Mutex
 	marks map[Mark]*confirmation
+	sweep int // how many there are when those that have expired are looked for again
 }
 
 // confirmation is the outcome of asking the store about one mark.
@@ -35,7 +39,7 @@ const (
 )
 
 func newConfirmations() *confirmations {
-	return &confirmations{marks: map[Mark]*confirmation{}}
+	return &confirmations{marks: map[Mark]*confirmation{}, sweep: minConfirmations}
 }
 
 // do returns the outcome for a mark: the remembered one, that of a call under way, or that of ask. Only confirmed is
@@ -70,9 +74,10 @@ func (c *confirmations) do(ctx context.Context, mark Mark, now, until time.Time,
 	return mine.outcome
 }
 
-// makeRoom keeps the memory bounded: expired entries go first, then any. A forgotten one costs one more update.
+// makeRoom forgets what has expired whenever there are twice as many as were left the last time, so that the memory follows the number of
+// live tokens. Where too many are left any go: a forgotten one costs one more update.
 func (c *confirmations) makeRoom(now time.Time) {
-	if len(c.marks) < maxConfirmations {
+	if len(c.marks) < c.sweep {
 		return
 	}
 	for mark, known := range c.marks {
@@ -82,8 +87,9 @@ func (c *confirmations) makeRoom(now time.Time) {
 	}
 	for mark := range c.marks {
 		if len(c.marks) < maxConfirmations*3/4 {
-			return
+			break
 		}
 		delete(c.marks, mark)
 	}
+	c.sweep = min(maxConfirmations, max(minConfirmations, 2*len(c.marks)))
 }
