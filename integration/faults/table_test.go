@@ -101,6 +101,7 @@ func (m *matrix) markdown() (text string, incomplete []string) {
 func (m *matrix) compare(t *testing.T) {
 	t.Helper()
 	got, incomplete := m.markdown()
+	t.Logf("the matrix:\n%s", got)
 	switch {
 	case t.Failed():
 		return // what is wrong was said
