@@ -88,7 +88,7 @@ one() {
       -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "${length}s" -test.fuzzminimizetime "$shorten" \
       -test.fuzzcachedir "$work/cache/$dir" -test.parallel 1
   ) >"$log" 2>&1 </dev/null || code=$?
-  last=$(grep -E '^fuzz: .* execs: ' "$log" | tail -n 1 || true)
+  last=$(grep -aE '^fuzz: .* execs: ' "$log" | tail -n 1 || true)
   execs=$(printf '%s' "$last" | sed -nE 's/.* execs: ([0-9]+) .*/\1/p')
   new=$(printf '%s' "$last" | sed -nE 's/.* new interesting: ([0-9]+) .*/\1/p')
   if [ "$code" = 124 ] || [ "$code" = 137 ]; then
@@ -106,7 +106,7 @@ one() {
   if [ "$code" = 0 ]; then return 0; fi
   {
     printf '\n%s in %s:\n' "$target" "$dir"
-    grep -vE '^fuzz: (elapsed|minimizing)|^PASS$|^FAIL$' "$log" | head -n 100 || true
+    grep -avE '^fuzz: (elapsed|minimizing)|^PASS$|^FAIL$' "$log" | head -n 100 || true
     sed -nE 's|^ *Failing input written to (testdata/fuzz/.*)$|\1|p' "$log" | while read -r input; do
       printf '\nThe failing input is %s:\n' "$dir/$input"
       cat "$dir/$input"
@@ -119,8 +119,8 @@ one() {
 # stopped reports whether nothing is wrong but that the time was over: Go up to 1.26 may call that a failure
 # (go.dev/issue/75804). There is no failing input then, and no other word.
 stopped() {
-  grep -q 'now fuzzing with' "$1" &&
-    [ "$(grep -vE '^fuzz: (elapsed|minimizing)' "$1" | sed -E 's/^ +//; s/ \([0-9.]+s\)$//' | tr '\n' '|')" = "--- FAIL: $2|context deadline exceeded|FAIL|" ]
+  grep -aq 'now fuzzing with' "$1" &&
+    [ "$(grep -avE '^fuzz: (elapsed|minimizing)' "$1" | sed -E 's/^ +//; s/ \([0-9.]+s\)$//' | tr '\n' '|')" = "--- FAIL: $2|context deadline exceeded|FAIL|" ]
 }
 
 length=30

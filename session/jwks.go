@@ -118,7 +118,7 @@ func (j JWK) key() (*accesstoken.Key, error) {
 	}
 	key, err := accesstoken.NewPublicKey(j.KeyID, j.Algorithm, public)
 	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", j.KeyID, err)
+		return nil, fmt.Errorf("key %q: %w", j.KeyID, err)
 	}
 	return key, nil
 }

@@ -68,7 +68,7 @@ func newKeyring(keys []Key, lives func(KeyPurpose) time.Duration) (*keyring, err
 		case k.Purpose == PurposeAccess:
 			key, err := accesstoken.NewKey(k.ID, k.Algorithm, k.Material)
 			if err != nil {
-				return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
+				return nil, fmt.Errorf("signing key %q: %w", k.ID, err)
 			}
 			r := &ringKey[*accesstoken.Key]{key: key, from: k.ActivatesAt, cutOff: k.RetiresAt}
 			ring.access[key.Header()] = r
@@ -76,13 +76,13 @@ func newKeyring(keys []Key, lives func(KeyPurpose) time.Duration) (*keyring, err
 		case k.Purpose == PurposeRefresh && k.Algorithm == refreshAlgorithm:
 			key, err := refreshtoken.NewKey(id, k.Material)
 			if err != nil {
-				return nil, fmt.Errorf("signing key %s: %w", k.ID, err)
+				return nil, fmt.Errorf("signing key %q: %w", k.ID, err)
 			}
 			r := &ringKey[*refreshtoken.Key]{key: key, from: k.ActivatesAt, cutOff: k.RetiresAt}
 			ring.refresh[key.ID] = r
 			ring.refreshSigners = succeedBy(ring.refreshSigners, r, lives(k.Purpose))
 		default:
-			return nil, fmt.Errorf("signing key %s: unknown purpose %q or algorithm %q", k.ID, k.Purpose, k.Algorithm)
+			return nil, fmt.Errorf("signing key %q: unknown purpose %q or algorithm %q", k.ID, k.Purpose, k.Algorithm)
 		}
 	}
 	if len(ring.accessSigners) == 0 || len(ring.refreshSigners) == 0 {

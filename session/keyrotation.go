@@ -151,7 +151,7 @@ func (k *keychain) rotate(ctx context.Context, purpose KeyPurpose, reason string
 				continue
 			}
 			if _, err := k.store.RetireKey(ctx, key.ID); err != nil {
-				return fmt.Errorf("cut off key %s: %w", key.ID, err)
+				return fmt.Errorf("cut off key %q: %w", key.ID, err)
 			}
 		}
 	}

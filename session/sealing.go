@@ -106,7 +106,7 @@ func (c Config) seal(ctx context.Context, k Key) (Key, error) {
 	}
 	sealed, err := c.KeyEncryption.Seal(ctx, k.Material, sealAAD(k))
 	if err != nil {
-		return Key{}, fmt.Errorf("seal signing key %s: %w", k.ID, err)
+		return Key{}, fmt.Errorf("seal signing key %q: %w", k.ID, err)
 	}
 	k.Material = append(bytes.Clone(sealedMark), sealed...)
 	return k, nil
@@ -120,15 +120,15 @@ func (c Config) open(ctx context.Context, k Key) (Key, error) {
 	sealed, isSealed := bytes.CutPrefix(k.Material, sealedMark)
 	switch {
 	case isSealed && c.KeyEncryption == nil:
-		return Key{}, fmt.Errorf("%w: key %s in the store is sealed: set KeyEncryption to the key-encryption key that it was sealed with", errSealed, k.ID)
+		return Key{}, fmt.Errorf("%w: key %q in the store is sealed: set KeyEncryption to the key-encryption key that it was sealed with", errSealed, k.ID)
 	case !isSealed && c.KeyEncryption != nil && !c.AcceptUnsealedKeys:
-		return Key{}, fmt.Errorf("%w: key %s in the store is not sealed: set AcceptUnsealedKeys until Run has sealed it", errSealed, k.ID)
+		return Key{}, fmt.Errorf("%w: key %q in the store is not sealed: set AcceptUnsealedKeys until Run has sealed it", errSealed, k.ID)
 	case !isSealed:
 		return k, nil
 	}
 	material, err := c.KeyEncryption.Open(ctx, sealed, sealAAD(k))
 	if err != nil {
-		return Key{}, fmt.Errorf("%w: key %s: %w", errSealed, k.ID, err)
+		return Key{}, fmt.Errorf("%w: key %q: %w", errSealed, k.ID, err)
 	}
 	k.Material = material
 	return k, nil

@@ -133,7 +133,8 @@ func Parse(token string, keys func(header string) *Key, want Expected) (Claims, 
 	}
 	latest := want.Now.Add(Leeway).Unix()
 	if p.Issuer != want.Issuer || p.Audience != want.Audience || p.IssuedAt > latest || p.NotBefore > latest ||
-		want.Now.UnixMilli() >= int64(p.ExpiresAt) || p.IssuedAt <= 0 || p.NotBefore <= 0 || p.Subject == "" || p.RefreshMark == (mark{}) {
+		want.Now.UnixMilli() >= int64(p.ExpiresAt) || p.IssuedAt <= 0 || p.NotBefore <= 0 || p.Subject == "" || p.RefreshMark == (mark{}) ||
+		p.StoreTime < 0 || p.StoreTime/1000 > lastDate || p.AuthTime < 0 || p.AuthTime > lastDate {
 		return Claims{}, ErrInvalid
 	}
 	return Claims{
@@ -201,6 +202,9 @@ func unix(t time.Time, since func(time.Time) int64) int64 {
 	}
 	return since(t)
 }
+
+// lastDate is the end of the year 9999, in seconds since 1970: what is later is no date of a token.
+const lastDate = 253402300799
 
 // moment is the inverse of unix.
 func moment(n int64, unit time.Duration) time.Time {
