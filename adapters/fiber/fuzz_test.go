@@ -98,7 +98,8 @@ func (d deployment) serve(t *testing.T, raw []byte) (answers []answer) {
 	for {
 		response, err := http.ReadResponse(from, nil)
 		if err != nil {
-			if err != io.EOF && err != io.ErrUnexpectedEOF { //nolint:errorlint // as bufio returns it
+			// What follows an answer to a HEAD cannot be told from the body that its length announces.
+			if err != io.EOF && err != io.ErrUnexpectedEOF && !bytes.Contains(raw, []byte("HEAD")) { //nolint:errorlint // as bufio returns it
 				t.Fatalf("after %d answers it sent what is none: %v", len(answers), err)
 			}
 			return answers

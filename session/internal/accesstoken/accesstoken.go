@@ -195,9 +195,10 @@ func notCompact(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_' && r != '.'
 }
 
-// unix is a time as a claim has it: 0, which is left out, for the zero time.
+// unix is a time as a claim has it: 0, which is left out, for the zero time and for what is no date of a token, as a damaged row may
+// have it.
 func unix(t time.Time, since func(time.Time) int64) int64 {
-	if t.IsZero() {
+	if seconds := t.Unix(); seconds < 0 || seconds > lastDate {
 		return 0
 	}
 	return since(t)
