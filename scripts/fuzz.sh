@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz.sh [-t TIME] [-j JOBS] [-l] [PACKAGE_OR_TARGET...]: fuzzes every target of every module, or those named, for TIME each.
+# fuzz.sh [-t TIME] [-j JOBS] [-s SEED] [-l] [PACKAGE_OR_TARGET...]: fuzzes every target of every module, or those named, for TIME each.
 # Fails where one fails, and where corpora and targets do not match. -h says more.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,13 +15,14 @@ die() { printf 'fuzz.sh: %s\n' "$*" >&2; exit 2; }
 
 usage() {
   cat <<'END'
-usage: fuzz.sh [-t TIME] [-j JOBS] [-l] [PACKAGE_OR_TARGET...]
+usage: fuzz.sh [-t TIME] [-j JOBS] [-s SEED] [-l] [PACKAGE_OR_TARGET...]
 
 Fuzzes every target of every module, or those named: a target (FuzzOpen), a directory (session/wire), or both
 (session/wire:FuzzHeaders). Several run at once, each on one core.
 
   -t TIME  how long for each: 30s (the default), 10m, 2h
   -j JOBS  how many at once; default: one for each core
+  -s SEED  a number that the mutations are drawn from; default: others each time. With one, a machine tries much the same each time
   -l       only list the targets, and check that corpora and targets match
   -h       this
 
@@ -84,7 +85,7 @@ one() {
   (
     cd "$dir"
     # shellcheck disable=SC2086 # the limit is a command with its arguments, or nothing
-    GOMAXPROCS=1 nice -n 5 ${limit:+$limit -k 5 $((length + slack))} "$work/$(printf '%s' "$dir" | tr / _).test" \
+    GODEBUG=${GODEBUG:-}${seed:+,fuzzseed=$seed} GOMAXPROCS=1 nice -n 5 ${limit:+$limit -k 5 $((length + slack))} "$work/$(printf '%s' "$dir" | tr / _).test" \
       -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "${length}s" -test.fuzzminimizetime "$shorten" \
       -test.fuzzcachedir "$work/cache/$dir" -test.parallel 1
   ) >"$log" 2>&1 </dev/null || code=$?
@@ -125,16 +126,20 @@ stopped() {
 
 length=30
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-only_list=
+only_list='' seed=''
 if [ "${1:-}" = --one ]; then # one of several at once, started by xargs below
-  length=$2 work=$3
-  one "$4" "$5"
+  length=$2 work=$3 seed=$4
+  one "$5" "$6"
   exit
 fi
-while getopts t:j:lh option; do
+while getopts t:j:s:lh option; do
   case $option in
     t) length=$(seconds "$OPTARG") ;;
     j) jobs=$OPTARG ;;
+    s)
+      case $OPTARG in '' | *[!0-9]*) die "-s $OPTARG: it must be a number" ;; esac
+      seed=$OPTARG
+      ;;
     l) only_list=1 ;;
     h) usage; exit ;;
     *) usage >&2; exit 2 ;;
@@ -158,7 +163,7 @@ done
 
 printf '%s targets, %s s each, %s at once\n' "$(echo "$chosen" | wc -l | tr -d ' ')" "$length" "$jobs"
 failed=
-echo "$chosen" | xargs -P "$jobs" -L 1 "$root/scripts/fuzz.sh" --one "$length" "$work" || failed=1
+echo "$chosen" | xargs -P "$jobs" -L 1 "$root/scripts/fuzz.sh" --one "$length" "$work" "$seed" || failed=1
 if [ -n "$failed" ]; then
   echo "fuzz.sh: a target has failed; commit its input under a name that says what it shows" >&2
   exit 1

@@ -66,8 +66,8 @@ step_unit() {
 # revoked takes can be measured only here: the detector needs some of its own for each entry.
 step_simulator() { (cd session && go test -count=1 -timeout "$timeout" ./sessionsim/... ./internal/denylist); }
 
-# Each target for half a minute, from what is committed.
-step_fuzz() { scripts/fuzz.sh -t 30s; }
+# Each target for half a minute, from what is committed. The seed has a tree that passed pass again; `make soak` tries what is new.
+step_fuzz() { scripts/fuzz.sh -t 30s -s 1; }
 
 # The TypeScript client and the demo's page: types, units and size, and a real browser against real servers.
 step_browser() {
