@@ -33,18 +33,7 @@ func newAudit(t *testing.T, change ...func(*session.Config)) *audit {
 	a.world = newWorld(t, append([]func(*session.Config){func(cfg *session.Config) {
 		now := cfg.Clock
 		cfg.Clock = func() time.Time { return now().Add(-a.behind) }
-		cfg.Sleep = func(ctx context.Context, d time.Duration) error {
-			if ctx == a.ctx { // a request's; Run's jobs wait by the bubble's time, beside the test's
-				a.clock.advance(d)
-				return nil
-			}
-			select {
-			case <-time.After(d):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
+		cfg.Sleep = func(_ context.Context, d time.Duration) error { a.clock.advance(d); return nil }
 		cfg.OnEvent = func(e session.Event) {
 			a.mu.Lock()
 			defer a.mu.Unlock()

@@ -187,8 +187,10 @@ type Config struct {
 
 	// Clock gives the process's time, for the time claims of access tokens; default time.Now.
 	Clock func() time.Time
-	// Sleep waits, or returns the context's error; default: a timer. Anything else is for tests.
+	// Sleep waits within a request, or returns the context's error; default: a timer. Anything else is for tests.
 	Sleep func(context.Context, time.Duration) error
+	// RunSleep waits between the jobs of Manager.Run likewise.
+	RunSleep func(context.Context, time.Duration) error
 	// Random gives the randomness of keys, handles and tokens; default crypto/rand.Reader. Anything else is for tests.
 	Random io.Reader
 }
@@ -236,6 +238,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Sleep == nil {
 		c.Sleep = sleep
+	}
+	if c.RunSleep == nil {
+		c.RunSleep = sleep
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader

@@ -50,7 +50,7 @@ func (m *Manager) Run(ctx context.Context) {
 // repeat calls f after a while and then again and again, until ctx is done. The interval, from the end of one call to the
 // beginning of the next, is spread, so that processes which started together do not ask together.
 func (m *Manager) repeat(ctx context.Context, first, interval time.Duration, f func()) {
-	for wait := first; m.cfg.Sleep(ctx, wait) == nil && ctx.Err() == nil; {
+	for wait := first; m.cfg.RunSleep(ctx, wait) == nil && ctx.Err() == nil; {
 		f()
 		wait = interval - rand.N(interval/5+1) //nolint:gosec // spread, not a secret
 	}

@@ -10,12 +10,12 @@ import (
 	"github.com/watchword-dev/watchword/session/memstore"
 )
 
-// Run ends with its context also where Sleep does not look at that.
-func TestRunEndsWhateverSleepDoes(t *testing.T) {
+// Run ends with its context also where RunSleep does not look at that.
+func TestRunEndsWhateverRunSleepDoes(t *testing.T) {
 	t.Parallel()
 	polled := make(chan struct{}, 1)
 	m, err := session.New(t.Context(), memstore.New(nil), session.Config{
-		Sleep: func(context.Context, time.Duration) error { time.Sleep(time.Millisecond); return nil },
+		RunSleep: func(context.Context, time.Duration) error { time.Sleep(time.Millisecond); return nil },
 		OnFeedPoll: func(session.FeedPoll) {
 			select {
 			case polled <- struct{}{}:

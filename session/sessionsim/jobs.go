@@ -66,7 +66,7 @@ func (p *process) startJobs() {
 	}
 }
 
-// sleep is the Manager's Config.Sleep.
+// sleep is the Manager's Config.Sleep and RunSleep.
 func (p *process) sleep(ctx context.Context, d time.Duration) error {
 	s := p.sim
 	switch t := s.running; {

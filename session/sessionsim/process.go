@@ -41,6 +41,7 @@ func (p *process) config() session.Config {
 		Clock:            p.now,
 		Random:           s.random,
 		Sleep:            p.sleep,
+		RunSleep:         p.sleep,
 	}
 	if s.Feed {
 		cfg.Revocation, cfg.OnFeedPoll, cfg.StaleFeed = session.RevocationFeed, p.polled, s.StaleFeed
