@@ -12,6 +12,9 @@ cover=$PWD/.bin/cover
 module=github.com/watchword-dev/watchword
 core=$module/session,$module/session/internal/...,$module/session/memstore,$module/session/wire
 
+# without_coverage passes go test's lines on, as they come, without what each package reached: the step coverage takes them all together.
+without_coverage() { awk '{ sub(/\tcoverage: .*/, ""); print; fflush() }'; }
+
 # in_modules COMMAND...: runs it in every module, naming the module first.
 in_modules() {
   local dir
@@ -58,7 +61,7 @@ step_unit() {
       session) profile=(-coverpkg "$core" -coverprofile "$cover/session.out") ;;
       store/mysql) profile=(-coverprofile "$cover/store-mysql.out") ;;
     esac
-    (cd "$dir" && go test -race -timeout "$timeout" ${profile[@]+"${profile[@]}"} ./... | sed 's/\tcoverage: .*//')
+    (cd "$dir" && go test -race -timeout "$timeout" ${profile[@]+"${profile[@]}"} ./... | without_coverage)
   done
 }
 
@@ -90,7 +93,7 @@ step_browser() {
 step_integration() {
   mkdir -p "$cover"
   (cd integration && ./engine.sh run go test -race -count=1 -p 1 -timeout "$timeout" \
-    -coverpkg "$core,$module/store/mysql" -coverprofile "$cover/integration.out" ./... | sed 's/\tcoverage: .*//')
+    -coverpkg "$core,$module/store/mysql" -coverprofile "$cover/integration.out" ./... | without_coverage)
 }
 
 # What the tests of the steps unit and integration reached of the core and of the store, and what they did not.
