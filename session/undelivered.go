@@ -39,10 +39,13 @@ func (u *undelivered) note(d decision, mark, current Mark) {
 	u.times[mark]++
 }
 
-// of returns how many there were for a token, most at most: some of them the row may not have counted, and whoever brought those about
-// is not to earn more by it than as many again.
-func (u *undelivered) of(mark Mark, most int) int {
+// undeliveredShare is how many times the limit of hand-outs may be forgiven for one token. Some of those that are noted the row has not
+// counted, and a thief who brings them about is to be found out all the same, if later.
+const undeliveredShare = 4
+
+// of returns how many there were for a token, where limit is that of hand-outs.
+func (u *undelivered) of(mark Mark, limit int) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return min(u.times[mark], most)
+	return min(u.times[mark], undeliveredShare*limit)
 }

