@@ -173,8 +173,9 @@ func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, 
 	total, lost, err := m.endUser(ctx, userID, keep, end)
 	if doubtful := lost || m.doubts.about(userID); doubtful && err == nil {
 		// Nobody knows which sessions were ended by a batch without an answer, nor when: all of the user are revoked as of now.
-		err = m.publish(ctx, Revocation{UserID: userID, Reason: end.Reason})
-		m.readPublished(ctx, err)
+		r := Revocation{UserID: userID, Reason: end.Reason}
+		err = m.publish(ctx, r)
+		m.readPublished(ctx, r, err)
 	}
 	m.doubts.note(userID, errors.Is(err, ErrUnavailable))
 	if err != nil {
@@ -229,8 +230,9 @@ func (m *Manager) RevokeAll(ctx context.Context, opts RevokeOptions) (total int,
 		m.emitEnded(ended)
 	}
 	if err == nil {
-		err = m.publish(ctx, Revocation{Reason: end.Reason})
-		m.readPublished(ctx, err)
+		r := Revocation{Reason: end.Reason}
+		err = m.publish(ctx, r)
+		m.readPublished(ctx, r, err)
 	}
 	if err != nil {
 		return total, fmt.Errorf("revoke all sessions: %w", err)
@@ -259,12 +261,16 @@ func (m *Manager) publish(ctx context.Context, r Revocation) error {
 }
 
 // readPublished takes what was published, unless that failed, into this process's memory, with the moment that the store gave it. If
-// it fails, Run's next reading makes up for it.
-func (m *Manager) readPublished(ctx context.Context, err error) {
-	if err == nil && m.feed != nil {
-		ctx, cancel := m.storeContext(context.WithoutCancel(ctx))
-		defer cancel()
-		_ = m.feed.poll(ctx)
+// that cannot be read, it is a moment that is not before it: tokens that are a little younger are refreshed once more.
+func (m *Manager) readPublished(ctx context.Context, r Revocation, err error) {
+	if err != nil || m.feed == nil {
+		return
+	}
+	ctx, cancel := m.storeContext(context.WithoutCancel(ctx))
+	defer cancel()
+	if m.feed.poll(ctx) != nil {
+		r.At = m.feed.storeLatest()
+		m.feed.note(r)
 	}
 }
 
