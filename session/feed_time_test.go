@@ -86,6 +86,45 @@ func TestRevocationAfterASlowReading(t *testing.T) {
 	}
 }
 
+// TestRevocationThatIsPublishedButNotRead: this process refuses what is older all the same, and nothing that is minted later, however
+// long the reading took to fail.
+func TestRevocationThatIsPublishedButNotRead(t *testing.T) {
+	t.Parallel()
+	inAudit(t, func(t *testing.T, a *audit) {
+		login := func() session.Tokens {
+			t.Helper()
+			_, tokens, err := a.other.Create(a.ctx, "user", session.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return tokens
+		}
+		old := login()
+		a.clock.advance(time.Second)
+		var young session.Tokens
+		a.store.setFault(func(call string, after bool) error {
+			if call != "Revocations" || after {
+				return nil
+			}
+			a.store.setFault(nil)
+			a.clock.advance(time.Second)
+			a.readFeeds() // not this process, which is about to fail
+			young = login()
+			a.clock.advance(10 * time.Second)
+			return errCut
+		})
+		if n, err := a.RevokeAll(a.ctx, session.RevokeOptions{}); n != 1 || err != nil {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		if _, err := a.Verify(a.ctx, old.AccessToken, session.VerifyOptions{}); !errors.Is(err, session.ErrTryRefresh) {
+			t.Errorf("an older token: got %v, want ErrTryRefresh", err)
+		}
+		if _, err := a.Verify(a.ctx, young.AccessToken, session.VerifyOptions{}); err != nil {
+			t.Errorf("a younger token: got %v", err)
+		}
+	})
+}
+
 // The feed is as old as the moment before the store was asked.
 func TestFeedAgeCountsTheReading(t *testing.T) {
 	t.Parallel()

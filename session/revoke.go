@@ -261,15 +261,15 @@ func (m *Manager) publish(ctx context.Context, r Revocation) error {
 }
 
 // readPublished takes what was published, unless that failed, into this process's memory, with the moment that the store gave it. If
-// that cannot be read, it is a moment that is not before it: tokens that are a little younger are refreshed once more.
+// that cannot be read, it is the latest that it can have been: tokens that are a little younger are refreshed once more.
 func (m *Manager) readPublished(ctx context.Context, r Revocation, err error) {
 	if err != nil || m.feed == nil {
 		return
 	}
+	r.At = m.feed.storeLatest()
 	ctx, cancel := m.storeContext(context.WithoutCancel(ctx))
 	defer cancel()
 	if m.feed.poll(ctx) != nil {
-		r.At = m.feed.storeLatest()
 		m.feed.note(r)
 	}
 }

@@ -102,13 +102,14 @@ func (t *store) Endings(_ context.Context, userID string, page session.EndingsPa
 func (t *store) Publish(_ context.Context, r session.Revocation) (err error) {
 	lost := t.change("publish", func() bool {
 		if err = t.Store.Publish(background, r); err == nil {
-			t.sim.coarse = append(t.sim.coarse, published{r.UserID, t.sim.clock()})
+			t.sim.coarse = append(t.sim.coarse, published{user: r.UserID, at: t.sim.clock()})
 		}
 		return err == nil
 	})
 	if lost != nil {
 		return lost
 	}
+	t.process.publishes(t.sim.now, t.sim.clock())
 	return err
 }
 
@@ -126,6 +127,9 @@ func (t *store) Revocations(_ context.Context, since time.Time, limit int) (entr
 		lost = session.ErrUnavailable
 	}
 	if lost != nil {
+		if t.process.revoking { // what it published came about by then
+			s.coarse = append(s.coarse, published{by: t.process, at: t.process.latest})
+		}
 		return nil, time.Time{}, lost
 	}
 	return entries, now, err

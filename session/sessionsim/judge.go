@@ -76,7 +76,7 @@ func (s *simulation) doubted(p *process, held jar) {
 		return // it has expired, or a refresh has to tell what it is
 	}
 	for _, r := range s.coarse {
-		if (r.user == "" || r.user == held.session.user) && !held.minted.After(r.at.Add(s.doubt(held))) {
+		if (r.by == nil || r.by == p) && (r.user == "" || r.user == held.session.user) && !held.minted.After(r.at.Add(s.doubt(held))) {
 			s.report.Doubted++
 			return // its session may have been among those that were revoked
 		}
@@ -95,9 +95,10 @@ func (s *simulation) doubt(held jar) time.Duration {
 	return d
 }
 
-// published is a revocation of many that is in the feed.
+// published is a revocation of many that is in the feed, or that a process takes to be from a moment since it could not read that.
 type published struct {
-	user string // empty: everybody's
+	by   *process // nil: in the feed, for all of them
+	user string   // empty: everybody's
 	at   time.Time
 }
 

@@ -14,6 +14,8 @@ type knowledge struct {
 	readAt   time.Duration // the same of the last reading that has succeeded
 	bootedAt bool          // there was one
 	trouble  time.Duration // when it last could not read the feed in time
+	took     time.Duration // how long the last reading that has succeeded took
+	latest   time.Time     // the latest that its last revocation of many can be from, as far as it can tell
 }
 
 // ask notes that the store reads the feed for the process.
@@ -26,6 +28,11 @@ func (k *knowledge) ask(now time.Duration) {
 // troubled notes that the process cannot have read the feed in time until a moment.
 func (k *knowledge) troubled(until time.Duration) { k.trouble = max(k.trouble, until) }
 
+// publishes notes that the store has acknowledged a revocation of many. Its clock, as the process knows it, may be that much ahead.
+func (k *knowledge) publishes(now time.Duration, clock time.Time) {
+	k.latest = clock.Add(k.took + maxDriftIn(now-k.readAt))
+}
+
 // polled is the Manager's Config.OnFeedPoll.
 func (p *process) polled(poll session.FeedPoll) {
 	s := p.sim
@@ -34,7 +41,7 @@ func (p *process) polled(poll session.FeedPoll) {
 	case poll.Err != nil:
 		p.troubled(s.now + s.feedInterval() + 2*s.StoreLatency)
 	case p.asked:
-		p.readAt, p.bootedAt = p.askedAt, true
+		p.readAt, p.bootedAt, p.took = p.askedAt, true, poll.Took
 	}
 	p.asked = false
 }
