@@ -1,7 +1,7 @@
-# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`, but for soak and vuln.
+# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`, but for soak, bench, profile and vuln.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration coverage clean
+.PHONY: help demo test soak bench profile vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration bench-short coverage clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,12 @@ test: ## run every check and every test there is
 
 soak: ## the long forms of the tests of faults: hours; scripts/soak.sh --help
 	@scripts/soak.sh
+
+bench: ## measure everything, or PARTS="verify request", and write docs/benchmarks.md; scripts/bench.sh --help
+	@scripts/bench.sh $(PARTS)
+
+profile: ## CPU and allocation profiles of the hot paths, in .bin/profiles
+	@scripts/bench.sh profile
 
 vuln: ## govulncheck in every module; needs its database
 	@scripts/vuln.sh
@@ -52,6 +58,9 @@ browser: ## the TypeScript client and the demo, in Node and in a real browser
 
 integration: ## tests on a real MySQL in a container
 	@scripts/test.sh integration
+
+bench-short: ## show that all benchmarks run
+	@scripts/test.sh bench
 
 coverage: unit integration ## statement coverage of session/ and store/mysql, after the tests that it is of
 	@scripts/test.sh coverage

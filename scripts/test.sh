@@ -49,7 +49,8 @@ step_docs() { scripts/docs.sh; }
 
 step_lint() { scripts/lint.sh; }
 
-# Everything but integration/ needs no database, no network and no engine. Fuzz targets run over their seeds here.
+# Everything but integration/ needs no database, no network and no engine; in integration/bench, which is a program, the tests do not
+# either. Fuzz targets run over their seeds here.
 step_unit() {
   local dir profile
   mkdir -p "$cover"
@@ -96,6 +97,9 @@ step_integration() {
     -coverpkg "$core,$module/store/mysql" -coverprofile "$cover/integration.out" ./... | without_coverage)
 }
 
+# All benchmarks, so briefly that the figures mean nothing: they run, and counts of statements and allocations are what was promised.
+step_bench() { scripts/bench.sh -short; }
+
 # What the tests of the steps unit and integration reached of the core and of the store, and what they did not.
 step_coverage() { scripts/coverage.sh "$cover"/{session,store-mysql,integration}.out; }
 
@@ -113,12 +117,13 @@ title() {
     simulator) echo 'session simulator at full size, memory of the denylist; race detector off' ;;
     fuzz) echo 'each fuzz target for half a minute' ;;
     integration) echo 'integration tests on MySQL, race detector on' ;;
+    bench) echo 'the benchmarks run, and count what was promised' ;;
     coverage) echo 'statement coverage of session/ and store/mysql' ;;
     *) return 1 ;;
   esac
 }
 
-if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer docs lint unit simulator fuzz browser integration coverage; fi
+if [ $# = 0 ]; then set -- prerequisites fmt vet tidy consumer docs lint unit simulator fuzz browser integration bench coverage; fi
 for step in "$@"; do
   title "$step" >/dev/null || { echo "test.sh: there is no step $step" >&2; exit 2; }
 done

@@ -3,14 +3,17 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"io"
 	"log/slog"
+	"math"
 	"time"
 )
 
 // Defaults of Config.
 const (
 	DefaultAccessLifetime   = 15 * time.Minute
+	DefaultAccessJitter     = 0.05
 	DefaultIdleLifetime     = 30 * 24 * time.Hour
 	DefaultAbsoluteLifetime = 180 * 24 * time.Hour
 	DefaultGrace            = 10 * time.Second
@@ -21,14 +24,16 @@ const (
 	DefaultKeyPropagation     = 5 * time.Minute
 	DefaultKeyPollInterval    = time.Minute
 
-	DefaultMaxHandOuts  = 32
-	DefaultMaxDataBytes = 1 << 20
-	DefaultPage         = 100
+	DefaultMaxHandOuts    = 32
+	DefaultMaxDataBytes   = 1 << 20
+	DefaultPage           = 100
+	DefaultVerifiedTokens = 8192
 
 	DefaultFeedInterval    = time.Second
 	DefaultMaxFeedAge      = 30 * time.Second
 	DefaultEndingRetention = 30 * 24 * time.Hour
 	DefaultCleanupInterval = 10 * time.Minute
+	DefaultCleanupShare    = 0.25
 )
 
 // NoGrace is the strict mode of Config.Grace: no crossing request is honoured, each refresh mints a new successor and
@@ -36,11 +41,17 @@ const (
 // are known to be single-threaded.
 const NoGrace time.Duration = -1
 
+// NoJitter has every access token live for Config.AccessLifetime exactly.
+const NoJitter = -1
+
 // NoRotation switches the scheduled rotation of keys off.
 const NoRotation time.Duration = -1
 
 // NoEndings keeps the record of a session's end only for as long as revocation needs it.
 const NoEndings time.Duration = -1
+
+// NoVerifiedTokens has Verify check the signature of every token each time.
+const NoVerifiedTokens = -1
 
 // NoCleanup leaves Manager.Cleanup to the application.
 const NoCleanup time.Duration = -1
@@ -104,6 +115,10 @@ type Config struct {
 	IdleLifetime     time.Duration
 	AbsoluteLifetime time.Duration
 
+	// AccessJitter is by which part of AccessLifetime an access token may live longer or shorter, so that clients which came together, as
+	// they do after an outage, do not come back together for ever; default 0.05, at most 0.5. NoJitter: none.
+	AccessJitter float64
+
 	// Grace is how long requests that cross with a refresh are honoured; default 10 s. It should be four times what a
 	// request and its response take at worst. NoGrace is the strict mode.
 	Grace time.Duration
@@ -152,6 +167,18 @@ type Config struct {
 	// CleanupInterval is how often Manager.Run removes what is no longer needed; default 10 min. NoCleanup: never; see
 	// Manager.Cleanup.
 	CleanupInterval time.Duration
+	// CleanupSchedule says instead when Manager.Run does so: it is given the time by Clock, and returns the next moment after it, as the
+	// schedules of cron libraries do, or the zero time: never again.
+	CleanupSchedule func(now time.Time) (next time.Time)
+	// CleanupTimeLimit bounds how long a cleanup of Manager.Run goes on, for those that have to be over by the morning; what is left waits
+	// for the next. Default: none.
+	CleanupTimeLimit time.Duration
+	// CleanupShare is the share of its time that a cleanup works, from 0.01 to 1; it rests for the others, so that requests find the database
+	// free, and for longer while the database is slower than it was. Default 0.25.
+	CleanupShare float64
+	// CleanupHold is asked about twenty times a second of a cleanup's work whether it should hold on, and again each second until that is
+	// false: for what a cleanup cannot see itself, such as how far replicas lag behind. Default: it never should.
+	CleanupHold func(context.Context) bool
 
 	// Devices says what of a client's device is kept; default DeviceFull.
 	Devices DevicePolicy
@@ -160,6 +187,11 @@ type Config struct {
 	// many; default LimitEndOldest.
 	MaxSessions int
 	OnLimit     LimitPolicy
+
+	// VerifiedTokens is how many access tokens the process remembers once it has verified them, so that the next request with the same one
+	// costs no cryptography; default 8192, which take some 1.5 KiB each, and never more than 4.5. Revocation, expiry, audience and anti-CSRF
+	// token are checked each time all the same. NoVerifiedTokens: none.
+	VerifiedTokens int
 
 	// Algorithm signs access tokens; default HS256. To change it is a rotation: tokens of both verify meanwhile.
 	Algorithm Algorithm
@@ -213,10 +245,12 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.AbsoluteLifetime, max(DefaultAbsoluteLifetime, c.IdleLifetime, 2*c.AccessLifetime))
 	orDefault(&c.IdleLifetime, max(min(DefaultIdleLifetime, c.AbsoluteLifetime), 2*c.AccessLifetime))
 	orDefault(&c.AccessLifetime, max(min(DefaultAccessLifetime, c.IdleLifetime/2), time.Second))
+	orDefault(&c.AccessJitter, DefaultAccessJitter)
 	orDefault(&c.Grace, DefaultGrace)
 	orDefault(&c.StoreTimeout, DefaultStoreTimeout)
 	orDefault(&c.MaxHandOuts, DefaultMaxHandOuts)
 	orDefault(&c.MaxDataBytes, DefaultMaxDataBytes)
+	orDefault(&c.VerifiedTokens, DefaultVerifiedTokens)
 	orDefault(&c.Theft, TheftRevoke)
 	orDefault(&c.Algorithm, HS256)
 	orDefault(&c.AccessKeyRotation, DefaultAccessKeyRotation)
@@ -227,7 +261,10 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.MaxFeedAge, max(DefaultMaxFeedAge, 2*c.FeedInterval))
 	orDefault(&c.StaleFeed, StaleFeedAccept)
 	orDefault(&c.EndingRetention, DefaultEndingRetention)
-	orDefault(&c.CleanupInterval, DefaultCleanupInterval)
+	if c.CleanupSchedule == nil {
+		orDefault(&c.CleanupInterval, DefaultCleanupInterval)
+	}
+	orDefault(&c.CleanupShare, DefaultCleanupShare)
 	orDefault(&c.Devices, DeviceFull)
 	orDefault(&c.OnLimit, LimitEndOldest)
 	if c.Logger == nil {
@@ -257,6 +294,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// jitter is by how much an access token may live longer or shorter.
+func (c Config) jitter() time.Duration {
+	return time.Duration(max(c.AccessJitter, 0) * float64(c.AccessLifetime)).Truncate(time.Millisecond)
+}
+
+// accessLifetime is how long an access token lives that comes with a refresh token of this mark, which is as good as random.
+func (c Config) accessLifetime(mark Mark) time.Duration {
+	share := float64(binary.BigEndian.Uint32(mark[:4]))/math.MaxUint32*2 - 1
+	return c.AccessLifetime + time.Duration(share*float64(c.jitter())).Truncate(time.Millisecond)
 }
 
 func (c Config) lifetimes() Lifetimes {

@@ -30,6 +30,7 @@ type feed struct {
 	cfg    Config
 	store  Store
 	events *events
+	opened time.Time // the store's clock before the first reading; zero: not known
 
 	sessions  *denylist.List // by handle; the value is an index of reasons
 	users     *denylist.List // by a hash of the user id; the value is a moment as Unix milliseconds, as in everybody
@@ -57,11 +58,11 @@ type FeedPoll struct {
 	Err     error // why it failed; it matches ErrUnavailable
 }
 
-// openFeed reads the whole feed: everything that concerns a token which has not expired. The error matches
-// errors.ErrUnsupported if the store keeps none.
-func openFeed(ctx context.Context, store Store, cfg Config, events *events) (*feed, error) {
+// openFeed reads the whole feed: everything that concerns a token which has not expired. storeNow is the store's clock, or a moment before;
+// zero: it is to be asked. The error matches errors.ErrUnsupported if the store keeps none.
+func openFeed(ctx context.Context, store Store, cfg Config, events *events, storeNow time.Time) (*feed, error) {
 	f := &feed{
-		cfg: cfg, store: store, events: events,
+		cfg: cfg, store: store, events: events, opened: storeNow,
 		sessions: denylist.New(), users: denylist.New(),
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		turn:  make(chan struct{}, 1),
@@ -75,11 +76,11 @@ func (f *feed) relevant() time.Duration { return f.cfg.tokenLives(PurposeAccess)
 // check refuses what was revoked: an EndedError where the session is known to have ended, and ErrTryRefresh where the token
 // is older than a revocation of many, which the session may have come after; or so old that nobody remembers what became of its
 // session, since access tokens lived longer when it was minted.
-func (f *feed) check(h Handle, userID string, minted time.Time) error {
+func (f *feed) check(h Handle, userID string, minted, now time.Time) error {
 	if reason, ended := f.sessions.Lookup(denylist.Key(h)); ended {
 		return &EndedError{Handle: h, Reason: reasons[reason]}
 	}
-	if !minted.IsZero() && f.storeLatest().Sub(minted) > f.relevant() {
+	if !minted.IsZero() && f.storeTime(now).Sub(minted) > f.relevant() {
 		return ErrTryRefresh
 	}
 	at := uint64(max(minted.UnixMilli(), 0))
@@ -125,9 +126,12 @@ func (f *feed) storeNow() time.Time {
 func notAfter(read time.Time, since time.Duration) time.Time { return read.Add(since - since/1000) }
 
 // storeLatest is the store's clock, or a little after: by as long as the last reading took.
-func (f *feed) storeLatest() time.Time {
+func (f *feed) storeLatest() time.Time { return f.storeTime(f.cfg.Clock()) }
+
+// storeTime is storeLatest at a moment of this process's clock.
+func (f *feed) storeTime(now time.Time) time.Time {
 	last := f.last.Load()
-	return last.now.Add(f.cfg.Clock().Sub(last.begun))
+	return last.now.Add(now.Sub(last.begun))
 }
 
 // poll reads what was revoked since the last reading, and tells of it.
@@ -210,7 +214,11 @@ func (f *feed) since(ctx context.Context) (time.Time, error) {
 	if last := f.last.Load(); last != nil {
 		return last.now.Add(-feedOverlap), nil
 	}
-	_, now, err := f.page(ctx, f.cfg.Clock().Add(maxLifetime), 1) // for the store's clock alone
+	now := f.opened
+	var err error
+	if now.IsZero() {
+		_, now, err = f.page(ctx, f.cfg.Clock().Add(maxLifetime), 1) // for the store's clock alone
+	}
 	return now.Add(-feedOverlap - f.relevant()), err
 }
 

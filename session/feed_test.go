@@ -298,7 +298,7 @@ func TestFeedForgetsWhatHasExpired(t *testing.T) {
 		if known := there.Health().Feed.Known; known != 1 {
 			t.Errorf("after an access lifetime: %d entries, want 1", known)
 		}
-		time.Sleep(session.DefaultAccessLifetime / 2)
+		time.Sleep(session.DefaultAccessLifetime)
 		for _, m := range []*session.Manager{here, there, b.manager()} {
 			if known := m.Health().Feed.Known; known != 0 {
 				t.Errorf("when the last token has expired: %d entries", known)

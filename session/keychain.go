@@ -156,9 +156,12 @@ func (k *keychain) keepUp(ctx context.Context) {
 }
 
 // now is the store's clock, as far as this process knows: as of the last load, and as much as its own has moved since.
-func (k *keychain) now() time.Time {
+func (k *keychain) now() time.Time { return k.storeTime(k.cfg.Clock()) }
+
+// storeTime is the store's clock at a moment of this process's.
+func (k *keychain) storeTime(now time.Time) time.Time {
 	ring := k.ring.Load()
-	return ring.storeNow.Add(k.cfg.Clock().Sub(ring.loadedAt))
+	return ring.storeNow.Add(now.Sub(ring.loadedAt))
 }
 
 // storeNow is the store's clock, or a little before; see feed.storeNow.

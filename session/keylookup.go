@@ -4,20 +4,22 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"time"
 
 	"github.com/watchword-dev/watchword/session/internal/accesstoken"
 	"github.com/watchword-dev/watchword/session/internal/refreshtoken"
 )
 
-// accessKey finds the key of an access token by its first segment, or returns nil.
-func (k *keychain) accessKey(ctx context.Context) func(segment string) *accesstoken.Key {
+// accessKey finds the key of an access token by its first segment, for a request that came just now; or returns nil.
+func (k *keychain) accessKey(ctx context.Context, now time.Time) func(segment string) *accesstoken.Key {
 	return func(segment string) *accesstoken.Key {
 		known := k.ring.Load().access[segment]
 		if known == nil && oursByForm(segment) {
 			k.lookAgain(ctx, true)
 			known = k.ring.Load().access[segment] // also if somebody else has just looked
+			now = k.cfg.Clock()
 		}
-		if known == nil || !known.good(k.now()) {
+		if known == nil || !known.good(k.storeTime(now)) {
 			return nil
 		}
 		return known.key

@@ -47,7 +47,7 @@ const clockMargin = 2 * time.Minute
 // and again stays good for as long as its session.
 func (c Config) tokenLives(p KeyPurpose) time.Duration {
 	if p == PurposeAccess {
-		return c.AccessLifetime + clockMargin
+		return c.AccessLifetime + c.jitter() + clockMargin
 	}
 	return c.AbsoluteLifetime + clockMargin
 }

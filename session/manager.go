@@ -20,6 +20,7 @@ type Manager struct {
 	cfg        Config
 	policy     policy
 	keys       *keychain
+	verified   *verifiedTokens
 	confirmed  *confirmations
 	refreshes  *coalescer
 	tombstones *tombstones
@@ -42,6 +43,7 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 	m := &Manager{
 		store:      store,
 		policy:     policy{grace: cfg.Grace, handOuts: cfg.MaxHandOuts},
+		verified:   newVerifiedTokens(cfg.VerifiedTokens),
 		confirmed:  newConfirmations(),
 		refreshes:  newCoalescer(),
 		tombstones: newTombstones(),
@@ -53,7 +55,11 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 		return nil, err
 	}
 	if cfg.Revocation == "" || cfg.Revocation == RevocationFeed {
-		m.feed, err = openFeed(ctx, store, cfg, m.events)
+		var storeNow time.Time
+		if cfg.KeySource == nil { // else the keys' clock is not the store's
+			storeNow = m.keys.storeNow()
+		}
+		m.feed, err = openFeed(ctx, store, cfg, m.events, storeNow)
 		switch {
 		case err == nil:
 			cfg.Revocation = RevocationFeed
@@ -231,7 +237,7 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 	claims := accesstoken.Claims{
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience,
 		Subject: g.userID, Session: g.handle.String(),
-		IssuedAt: now, ExpiresAt: now.Add(min(m.cfg.AccessLifetime, g.remaining, g.left)),
+		IssuedAt: now, ExpiresAt: now.Add(min(m.cfg.accessLifetime(mark), g.remaining, g.left)),
 		StoreTime: g.storeTime, AuthTime: g.authAt,
 		RefreshMark: mark, Unconfirmed: g.unconfirmed,
 		Payload: g.payload,

@@ -3,6 +3,7 @@ package session_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,12 @@ func TestConfigRefusesNonsense(t *testing.T) {
 		"IdleLifetime":      func(c *session.Config) { c.AccessLifetime, c.IdleLifetime = time.Hour, time.Minute },
 		"AbsoluteLifetime":  func(c *session.Config) { c.IdleLifetime, c.AbsoluteLifetime = time.Hour, time.Minute },
 		"Grace":             func(c *session.Config) { c.Grace = -2 },
+		"IdleLifetime    ":  func(c *session.Config) { c.AccessLifetime, c.IdleLifetime = time.Hour, time.Hour+3*time.Minute },
+		"AccessJitter":      func(c *session.Config) { c.AccessJitter = 0.51 },
+		"AccessJitter ":     func(c *session.Config) { c.AccessJitter = -0.1 },
+		"AccessJitter  ":    func(c *session.Config) { c.AccessJitter = math.NaN() },
+		"VerifiedTokens":    func(c *session.Config) { c.VerifiedTokens = 1<<20 + 1 },
+		"VerifiedTokens ":   func(c *session.Config) { c.VerifiedTokens = -2 },
 		"IdleLifetime  ":    func(c *session.Config) { c.AccessLifetime, c.IdleLifetime = time.Hour, time.Hour },
 		"Issuer ":           func(c *session.Config) { c.Issuer = "caf\xe9" },
 		"AbsoluteLifetime ": func(c *session.Config) { c.AbsoluteLifetime = -time.Second },

@@ -25,14 +25,16 @@ func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []s
 		good   []issued
 		others []string
 	)
+	now := m.cfg.Clock()
 	for _, c := range candidates {
-		claims, err := accesstoken.Parse(c, m.keys.accessKey(ctx), accesstoken.Expected{
-			Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: m.cfg.Clock(),
+		verified, err := m.verified.parse(c, m.keys.accessKey(ctx, now), accesstoken.Expected{
+			Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: now,
 		})
 		if err != nil {
 			others = append(others, c)
 			continue
 		}
+		claims := &verified.claims
 		at := claims.StoreTime // to the millisecond, and the same clock for all
 		if at.IsZero() {
 			at = claims.IssuedAt

@@ -263,3 +263,20 @@ type KeyStore interface {
 	// DeleteKey removes a key and says whether there was one.
 	DeleteKey(ctx context.Context, id string) (bool, error)
 }
+
+// Cleaner is the part of a Store that a cleanup works with.
+type Cleaner interface {
+	// EndExpired and Purge are as in EndingStore.
+	EndExpired(ctx context.Context, h Handle, absolute time.Duration, id Version, limit int) ([]Ended, error)
+	Purge(ctx context.Context, endings, revocations time.Duration, limit int) (int, error)
+}
+
+// Elector is what a Store may be beside: it sees to it that one process at a time cleans up. Nothing depends on it but how much work
+// is done twice: EndExpired and Purge of any number of processes may cross.
+type Elector interface {
+	// Elect calls f, and returns what f does, unless another call's f is running, in this process or any other: then it returns
+	// false at once. f has to do all its calls by the Cleaner that it is given, while at most one connection is held. It has been over for
+	// everybody when Elect returns; when its process dies, soon after. A store that cannot tell at this moment whether another
+	// f is running calls f all the same.
+	Elect(ctx context.Context, f func(Cleaner) error) (bool, error)
+}

@@ -13,6 +13,14 @@ const (
 	maxGrace    = 5 * time.Minute
 )
 
+// maxVerifiedTokens keeps the memory of verified tokens within a few gigabytes.
+const (
+	maxVerifiedTokens  = 1 << 20
+	wantVerifiedTokens = "it must be between 1 and 1048576, or NoVerifiedTokens"
+)
+
+func validVerifiedTokens(n int) bool { return n >= NoVerifiedTokens && n <= maxVerifiedTokens }
+
 func (c Config) validate() error {
 	refuse := func(field, why string, args ...any) error {
 		return fmt.Errorf("%w: %s %s", ErrInvalidConfig, field, fmt.Sprintf(why, args...))
@@ -30,8 +38,10 @@ func (c Config) validate() error {
 		return refuse("IdleLifetime", "is %v: it must be at least 1s", c.IdleLifetime)
 	case c.AccessLifetime < time.Second:
 		return refuse("AccessLifetime", "is %v: it must be at least 1s", c.AccessLifetime)
-	case c.IdleLifetime <= c.AccessLifetime:
-		return refuse("IdleLifetime", "is %v: it must be longer than AccessLifetime (%v), when clients refresh", c.IdleLifetime, c.AccessLifetime)
+	case !(c.AccessJitter > 0 && c.AccessJitter <= 0.5) && c.AccessJitter != NoJitter: // nor is NaN
+		return refuse("AccessJitter", "is %v: it must be positive and at most 0.5, or NoJitter", c.AccessJitter)
+	case c.IdleLifetime <= c.AccessLifetime+c.jitter():
+		return refuse("IdleLifetime", "is %v: it must be longer than AccessLifetime (%v) with AccessJitter, when clients refresh", c.IdleLifetime, c.AccessLifetime)
 	case c.AbsoluteLifetime < c.IdleLifetime:
 		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than IdleLifetime (%v)", c.AbsoluteLifetime, c.IdleLifetime)
 	case c.AbsoluteLifetime > maxLifetime:
@@ -46,6 +56,8 @@ func (c Config) validate() error {
 		return refuse("StoreTimeout", "is %v: it must be positive", c.StoreTimeout)
 	case c.MaxDataBytes < 0 || c.MaxDataBytes > 8<<20:
 		return refuse("MaxDataBytes", "is %d: it must be between 1 and %d", c.MaxDataBytes, 8<<20)
+	case !validVerifiedTokens(c.VerifiedTokens):
+		return refuse("VerifiedTokens", "is %d: %s", c.VerifiedTokens, wantVerifiedTokens)
 	case c.Theft != TheftRevoke && c.Theft != TheftRevokeUser && c.Theft != TheftReport:
 		return refuse("Theft", "is %q: it must be %q, %q or %q", c.Theft, TheftRevoke, TheftRevokeUser, TheftReport)
 	case !accesstoken.Supported(string(c.Algorithm)):
@@ -85,8 +97,14 @@ func (c Config) validateRevocation(refuse func(field, why string, args ...any) e
 		return refuse("StaleFeed", "is %q: it must be %q or %q", c.StaleFeed, StaleFeedAccept, StaleFeedRefuse)
 	case c.EndingRetention < 0 && c.EndingRetention != NoEndings || c.EndingRetention > maxLifetime:
 		return refuse("EndingRetention", "is %v: it must be positive, or NoEndings", c.EndingRetention)
-	case c.CleanupInterval < time.Millisecond && c.CleanupInterval != NoCleanup || c.CleanupInterval > maxLifetime:
+	case c.CleanupSchedule != nil && c.CleanupInterval != 0:
+		return refuse("CleanupInterval", "is %v, but CleanupSchedule says when to clean up", c.CleanupInterval)
+	case c.CleanupSchedule == nil && c.CleanupInterval < time.Millisecond && c.CleanupInterval != NoCleanup || c.CleanupInterval > maxLifetime:
 		return refuse("CleanupInterval", "is %v: it must be at least 1ms, or NoCleanup", c.CleanupInterval)
+	case c.CleanupTimeLimit < 0 || c.CleanupTimeLimit > maxLifetime:
+		return refuse("CleanupTimeLimit", "is %v: it must be positive", c.CleanupTimeLimit)
+	case !(c.CleanupShare >= 0.01 && c.CleanupShare <= 1): // nor is NaN
+		return refuse("CleanupShare", "is %v: it must be between 0.01 and 1", c.CleanupShare)
 	case c.Devices != DeviceFull && c.Devices != DeviceCoarse && c.Devices != DeviceNone:
 		return refuse("Devices", "is %q: it must be %q, %q or %q", c.Devices, DeviceFull, DeviceCoarse, DeviceNone)
 	case c.MaxSessions < 0 || c.MaxSessions > maxSessions:

@@ -47,6 +47,19 @@ func TestConfigOfEndingsRefusesNonsense(t *testing.T) {
 			func(c *session.Config) { c.CleanupInterval = -2 },
 			func(c *session.Config) { c.CleanupInterval = time.Millisecond - 1 },
 			func(c *session.Config) { c.CleanupInterval = tooLong },
+			func(c *session.Config) { c.CleanupInterval, c.CleanupSchedule = time.Hour, nightly },
+			func(c *session.Config) { c.CleanupInterval, c.CleanupSchedule = session.NoCleanup, nightly },
+		},
+		"CleanupTimeLimit": {
+			func(c *session.Config) { c.CleanupTimeLimit = -1 },
+			func(c *session.Config) { c.CleanupTimeLimit = tooLong },
+		},
+		"CleanupShare": {
+			func(c *session.Config) { c.CleanupShare = -0.5 },
+			func(c *session.Config) { c.CleanupShare = 0.0099 },
+			func(c *session.Config) { c.CleanupShare = 1.01 },
+			func(c *session.Config) { c.CleanupShare = math.NaN() },
+			func(c *session.Config) { c.CleanupShare = math.Inf(1) },
 		},
 		"Devices": {
 			func(c *session.Config) { c.Devices = "some" },
@@ -83,6 +96,7 @@ func TestConfigOfEndingsRefusesNonsense(t *testing.T) {
 		{FeedInterval: time.Millisecond}, {FeedInterval: time.Hour}, {FeedInterval: time.Second, MaxFeedAge: 2 * time.Second},
 		{StaleFeed: session.StaleFeedAccept}, {StaleFeed: session.StaleFeedRefuse},
 		{EndingRetention: session.NoEndings}, {EndingRetention: 1}, {CleanupInterval: session.NoCleanup}, {CleanupInterval: time.Millisecond},
+		{CleanupSchedule: nightly}, {CleanupTimeLimit: 1}, {CleanupShare: 1}, {CleanupShare: 0.01},
 		{Devices: session.DeviceFull}, {Devices: session.DeviceCoarse}, {Devices: session.DeviceNone},
 		{MaxSessions: 1}, {MaxSessions: 999}, {MaxSessions: 1, OnLimit: session.LimitRefuse}, {OnLimit: session.LimitEndOldest},
 		{Theft: session.TheftRevokeUser}, {Theft: session.TheftReport},

@@ -32,6 +32,9 @@ type VerifierConfig struct {
 	// says, too, since a key that was cut off is accepted for as long.
 	MaxAge time.Duration
 
+	// VerifiedTokens is as in Config.
+	VerifiedTokens int
+
 	Clock func() time.Time // default time.Now
 }
 
@@ -48,9 +51,10 @@ const (
 // It refuses what a Manager would refuse, but cannot know of sessions that have ended before their tokens expire. It is
 // safe for concurrent use.
 type Verifier struct {
-	cfg    VerifierConfig
-	keys   atomic.Pointer[publicKeys]
-	reload *reloader
+	cfg      VerifierConfig
+	keys     atomic.Pointer[publicKeys]
+	reload   *reloader
+	verified *verifiedTokens
 }
 
 // publicKeys is a key set by the header segments of its tokens.
@@ -65,7 +69,11 @@ func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
 	if cfg.JWKSURL != "" && len(cfg.Keys.Keys) > 0 {
 		return nil, fmt.Errorf("%w: JWKSURL and Keys are both given", ErrInvalidConfig)
 	}
+	if !validVerifiedTokens(cfg.VerifiedTokens) {
+		return nil, fmt.Errorf("%w: VerifiedTokens is %d: %s", ErrInvalidConfig, cfg.VerifiedTokens, wantVerifiedTokens)
+	}
 	orDefault(&cfg.MaxAge, 2*time.Minute)
+	orDefault(&cfg.VerifiedTokens, DefaultVerifiedTokens)
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
@@ -75,7 +83,7 @@ func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
-	v := &Verifier{cfg: cfg, reload: newReloader()}
+	v := &Verifier{cfg: cfg, reload: newReloader(), verified: newVerifiedTokens(cfg.VerifiedTokens)}
 	if cfg.JWKSURL == "" {
 		keys, err := newPublicKeys(cfg.Keys)
 		if err == nil && len(keys.byHeader) == 0 {
@@ -183,7 +191,7 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 	if until := v.keys.Load().until; !until.IsZero() && !now.Before(until) {
 		v.fetchAgain(ctx, false) // by one request; the others go on
 	}
-	claims, err := accesstoken.Parse(accessToken, func(segment string) *accesstoken.Key {
+	verified, err := v.verified.parse(accessToken, func(segment string) *accesstoken.Key {
 		key := v.keys.Load().byHeader[segment]
 		if key == nil && oursByForm(segment) {
 			v.fetchAgain(ctx, true)
@@ -192,9 +200,9 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 		return key
 	}, accesstoken.Expected{Issuer: v.cfg.Issuer, Audience: v.cfg.Audience, Now: now})
 	if err != nil {
-		return nil, ErrTryRefresh
+		return nil, err
 	}
-	s, err := newSession(nil, claims, opts)
+	s, err := newSession(nil, verified, opts)
 	if err == nil {
 		err = s.authenticatedWithin(opts.MaxAuthAge, now)
 	}

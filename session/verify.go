@@ -35,26 +35,30 @@ type VerifyOptions struct {
 // RevocationStrict, and with StaleFeedRefuse.
 func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
 	now := m.cfg.Clock()
-	claims, err := accesstoken.Parse(accessToken, m.keys.accessKey(ctx), accesstoken.Expected{
+	verified, err := m.verified.parse(accessToken, m.keys.accessKey(ctx, now), accesstoken.Expected{
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: now,
 	})
 	if err != nil {
-		return nil, ErrTryRefresh
+		return nil, err
 	}
-	s, err := newSession(m, claims, opts)
+	s, err := newSession(m, verified, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.revoked(ctx, s, claims.StoreTime, now); err != nil {
+	if err := m.revoked(ctx, s, verified.claims.StoreTime, now); err != nil {
 		return nil, err
 	}
 	if err := s.authenticatedWithin(opts.MaxAuthAge, now); err != nil {
 		return nil, err
 	}
-	if !claims.Unconfirmed {
+	if !verified.claims.Unconfirmed {
 		return s, nil
 	}
+	return m.firstUse(ctx, s, verified.claims, now)
+}
 
+// firstUse is the part of Verify that is about a token which came with a refresh that is not known to have arrived.
+func (m *Manager) firstUse(ctx context.Context, s *Session, claims accesstoken.Claims, now time.Time) (*Session, error) {
 	switch m.confirmed.do(ctx, claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
 		return m.confirm(ctx, s, claims.RefreshMark)
 	}) {
@@ -81,7 +85,7 @@ func (m *Manager) revoked(ctx context.Context, s *Session, minted, now time.Time
 		if !m.feed.fresh(now) && m.cfg.StaleFeed == StaleFeedRefuse {
 			return fmt.Errorf("verify access token: %w: revocations have not been read", ErrUnavailable)
 		}
-		return m.feed.check(s.handle, s.userID, minted)
+		return m.feed.check(s.handle, s.userID, minted, now)
 	case m.cfg.Revocation == RevocationStrict:
 		if err := m.tombstones.find(s.handle, now); err != nil {
 			return err
@@ -115,11 +119,8 @@ func (m *Manager) whyGone(ctx context.Context, h Handle) error {
 }
 
 // newSession makes the session of good claims, if the request may use it.
-func newSession(m *Manager, claims accesstoken.Claims, opts VerifyOptions) (*Session, error) {
-	handle, err := ParseHandle(claims.Session)
-	if err != nil {
-		return nil, ErrTryRefresh
-	}
+func newSession(m *Manager, verified *verifiedToken, opts VerifyOptions) (*Session, error) {
+	claims := &verified.claims
 	if opts.CheckAntiCSRF {
 		if claims.AntiCSRF == "" {
 			return nil, ErrTryRefresh // issued before the application asked for it, or to a client of another kind
@@ -129,7 +130,7 @@ func newSession(m *Manager, claims accesstoken.Claims, opts VerifyOptions) (*Ses
 		}
 	}
 	s := &Session{
-		manager: m, handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime,
+		manager: m, handle: verified.handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime,
 		mark: claims.RefreshMark, maxAccess: opts.MaxAccessToken,
 	}
 	if s.payload == nil {

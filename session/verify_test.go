@@ -50,7 +50,7 @@ func TestVerifyExpires(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	tokens := w.login()
-	w.clock.advance(session.DefaultAccessLifetime - time.Millisecond)
+	w.clock.advance(tokens.AccessExpires.Sub(w.clock.Now()) - time.Millisecond)
 	w.use(tokens.AccessToken)
 	w.clock.advance(time.Millisecond)
 	_, err := w.Verify(w.ctx, tokens.AccessToken, session.VerifyOptions{})

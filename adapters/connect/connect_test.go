@@ -105,7 +105,7 @@ func newSite(t *testing.T, cfg wire.Config, rule wire.Policy) *site {
 	s := &site{t: t, now: time.Now()} // the cookie jar's clock is the real one
 	s.store = &outage{Store: memstore.New(s.clock)}
 	var err error
-	s.manager, err = session.New(t.Context(), s.store, session.Config{Clock: s.clock, Sleep: func(_ context.Context, d time.Duration) error {
+	s.manager, err = session.New(t.Context(), s.store, session.Config{AccessJitter: session.NoJitter, Clock: s.clock, Sleep: func(_ context.Context, d time.Duration) error {
 		s.advance(d)
 		return nil
 	}})

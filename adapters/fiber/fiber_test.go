@@ -47,7 +47,7 @@ func newSite(t *testing.T, app fiber.Config, cfg wire.Config, middleware ...any)
 	t.Helper()
 	s := &site{T: t}
 	clock := func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
-	manager, err := session.New(t.Context(), memstore.New(clock), session.Config{Clock: clock, OnEvent: func(e session.Event) {
+	manager, err := session.New(t.Context(), memstore.New(clock), session.Config{AccessJitter: session.NoJitter, Clock: clock, OnEvent: func(e session.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.events = append(s.events, e)

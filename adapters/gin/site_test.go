@@ -47,7 +47,7 @@ func newSite(t *testing.T, middleware ...gin.HandlerFunc) *site {
 		s.ahead.Add(int64(d))
 		return nil
 	}
-	manager, err := session.New(t.Context(), memstore.New(clock), session.Config{Clock: clock, Sleep: sleep})
+	manager, err := session.New(t.Context(), memstore.New(clock), session.Config{AccessJitter: session.NoJitter, Clock: clock, Sleep: sleep})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func newSite(t *testing.T, wireCfg wire.Config, rule wire.Policy) *site {
 	s := &site{t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	s.store = &outage{Store: memstore.New(s.clock)}
 	var err error
-	s.manager, err = session.New(t.Context(), s.store, session.Config{Clock: s.clock, Sleep: func(_ context.Context, d time.Duration) error {
+	s.manager, err = session.New(t.Context(), s.store, session.Config{AccessJitter: session.NoJitter, Clock: s.clock, Sleep: func(_ context.Context, d time.Duration) error {
 		s.advance(d)
 		return nil
 	}})

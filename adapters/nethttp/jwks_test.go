@@ -17,6 +17,7 @@ import (
 
 func keyManager(t *testing.T, cfg session.Config) *session.Manager {
 	t.Helper()
+	cfg.AccessJitter = session.NoJitter // tests turn the clock to the very end of a token
 	m, err := session.New(t.Context(), memstore.New(cfg.Clock), cfg)
 	if err != nil {
 		t.Fatal(err)

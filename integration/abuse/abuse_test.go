@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/watchword-dev/watchword/integration/mysqltest"
+	"github.com/watchword-dev/watchword/integration/program"
 )
 
 var (
@@ -29,5 +30,5 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	mysqltest.Main(m)
+	mysqltest.Main(m, program.Remove)
 }

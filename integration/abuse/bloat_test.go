@@ -56,7 +56,7 @@ func TestRowsDoNotBloat(t *testing.T) {
 			t.Errorf("%s: %d bytes in %d rows, want %d at most", column, longest, rows, most)
 		}
 	}
-	if size := s.log.size(); size > 1<<20 {
+	if size := s.Log.Size(); size > 1<<20 {
 		t.Errorf("the log has %d bytes", size)
 	}
 }

@@ -87,7 +87,7 @@ func TestSlowClients(t *testing.T) {
 func (d dawdlers) dawdle(t *testing.T, s *server, from net.Addr, all int, opened func()) {
 	var once sync.Once
 	defer once.Do(opened)
-	conn, err := (&net.Dialer{LocalAddr: from, Timeout: attackPatience}).DialContext(t.Context(), "tcp4", s.addr)
+	conn, err := (&net.Dialer{LocalAddr: from, Timeout: attackPatience}).DialContext(t.Context(), "tcp4", s.Addr)
 	if err != nil {
 		t.Errorf("%s: %v", d.name, err)
 		return

@@ -40,7 +40,7 @@ func garbageRequests(t *testing.T, s *site) (requests []string) {
 	old := newClient(t, brief, nil)
 	old.login(t, "somebody")
 	expired := old.cookie(t, "/", "sAccessToken")
-	brief.stop(syscall.SIGTERM)
+	_ = brief.Stop(syscall.SIGTERM)
 	own, foreign := s.public.clients[0], other.public.clients[0]
 	goodAccess, goodRefresh := own.cookie(t, "/", "sAccessToken"), own.cookie(t, refreshPath, "sRefreshToken")
 	access := garbageAccess(goodAccess, foreign.cookie(t, "/", "sAccessToken"))

@@ -59,7 +59,7 @@ func TestOversizedRequests(t *testing.T) {
 	s := newSite(t, "TRUSTED_PROXIES=127.0.0.0/8")
 	requests := oversized()
 	for _, r := range requests {
-		l := &line{addr: s.addr, from: source(8, 1)}
+		l := &line{addr: s.Addr, from: source(8, 1)}
 		status, err := l.exchange(t.Context(), r.request)
 		l.close()
 		if err != nil && status != 0 || !slices.Contains(r.want, status) {
@@ -85,7 +85,7 @@ func (s *site) comparePlain(t *testing.T, attack flood, c costs) {
 	plain := startPlain(t)
 	idle, _ := plain.memory()
 	plain.resetPeak()
-	attack.addr, attack.lasts = plain.addr, *duration/2
+	attack.addr, attack.lasts = plain.Addr, *duration/2
 	attack.run(t, func(strike func() tally) { t.Logf("net/http alone: %v", strike()) })
 	_, peak := plain.memory()
 	n := float64(attack.connections)

@@ -36,7 +36,7 @@ func newClient(t *testing.T, s *server, from net.Addr) *client {
 		MaxIdleConnsPerHost: 16,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &client{base: "http://" + s.addr, http: &http.Client{Jar: jar, Transport: transport, Timeout: 15 * time.Second}}
+	return &client{base: "http://" + s.Addr, http: &http.Client{Jar: jar, Transport: transport, Timeout: 15 * time.Second}}
 }
 
 func (c *client) do(ctx context.Context, method, path, body string, header ...string) (answer, error) {

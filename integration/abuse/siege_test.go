@@ -43,7 +43,7 @@ type costs struct {
 // nobody of the public is refused, enough of it is served in time, and afterwards nothing is left.
 func (s *site) siege(t *testing.T, attack flood) costs {
 	t.Helper()
-	attack.addr, attack.lasts = s.addr, *duration
+	attack.addr, attack.lasts = s.Addr, *duration
 	var (
 		c           costs
 		quiet, hard served
@@ -55,7 +55,7 @@ func (s *site) siege(t *testing.T, attack flood) costs {
 	s.resetPeak()
 	for range *pairs {
 		quiet.add(s.public.visit(*duration))
-		before, mark, began := s.statements(t), s.log.size(), time.Now()
+		before, mark, began := s.statements(t), s.Log.Size(), time.Now()
 		refreshes, requests := s.public.refreshes.Load(), s.public.requests.Load()
 		attack.run(t, func(strike func() tally) {
 			var both sync.WaitGroup
@@ -69,7 +69,7 @@ func (s *site) siege(t *testing.T, attack flood) costs {
 		for about, n := range s.statements(t) {
 			c.statements[about] += n - before[about]
 		}
-		c.read(s.log.since(mark))
+		c.read(s.Log.Since(mark))
 	}
 	maps.DeleteFunc(c.statements, func(_ string, n int) bool { return n == 0 })
 	_, c.peak = s.memory()

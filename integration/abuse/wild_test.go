@@ -19,7 +19,7 @@ func TestAThousandRefreshesAtOnce(t *testing.T) {
 	c := s.public.clients[0]
 	time.Sleep(grace + grace/10) // within the grace after login a refresh gives back the token that it was given
 	token := c.cookie(t, refreshPath, "sRefreshToken")
-	before, mark := s.statements(t), s.log.size()
+	before, mark := s.statements(t), s.Log.Size()
 	request := raw(http.MethodPost, refreshPath, "", "Cookie: sIdRefreshToken=x; sRefreshToken="+token)
 	var (
 		mu    sync.Mutex
@@ -32,7 +32,7 @@ func TestAThousandRefreshesAtOnce(t *testing.T) {
 	ready.Add(wild)
 	for range wild {
 		all.Go(func() {
-			l := &line{addr: s.addr}
+			l := &line{addr: s.Addr}
 			defer l.close()
 			err := l.open(t.Context())
 			ready.Done()
@@ -64,7 +64,7 @@ func TestAThousandRefreshesAtOnce(t *testing.T) {
 	}
 	c.must(t, http.MethodPost, refreshPath, "")
 	c.must(t, http.MethodGet, "/api/me", "")
-	if log := string(s.log.since(mark)); strings.Contains(log, "theft") {
+	if log := string(s.Log.Since(mark)); strings.Contains(log, "theft") {
 		t.Error("a client gone wild was taken for a thief")
 	}
 }

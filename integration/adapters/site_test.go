@@ -63,6 +63,7 @@ func newBackend(t *testing.T, cfg session.Config) *backend {
 		b.thefts++
 	}
 	var err error
+	cfg.AccessJitter = session.NoJitter // tests turn the clock to the very end of a token
 	if b.manager, err = session.New(t.Context(), b.store, cfg); err != nil {
 		t.Fatal(err)
 	}

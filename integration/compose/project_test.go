@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/watchword-dev/watchword/integration/program"
 )
 
 // dsnEnv stands in for an engine, as in package mysqltest.
@@ -43,7 +45,10 @@ func up(t *testing.T) *project {
 		missing("setup.sh: %v\n%s", err, stderr(err))
 	}
 	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "WATCHWORD_") }) // some are for the demo
-	port := freePort(t)
+	_, port, err := net.SplitHostPort(program.FreeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := &project{
 		name: "watchword-test-" + strings.ToLower(rand.Text()[:8]),
 		port: port,
@@ -157,19 +162,4 @@ func stderr(err error) string {
 		return string(exit.Stderr)
 	}
 	return ""
-}
-
-// freePort returns a port that nobody listened on a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

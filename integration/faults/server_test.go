@@ -219,6 +219,11 @@ func serverFaults(t *testing.T, server *mysqltest.Server, admin *sql.DB) []serve
 		// Not by the engine's own pause, which fails now and then on a busy machine.
 		_, err := docker.ContainerKill(t.Context(), id, client.ContainerKillOptions{Signal: "STOP"})
 		must(t, err)
+		for frozen := false; !frozen; { // a busy machine takes a while to stop all threads; until then they answer
+			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+			frozen = admin.PingContext(ctx) != nil
+			cancel()
+		}
 	}
 	unpause := func(t *testing.T) {
 		t.Helper()

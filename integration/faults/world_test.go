@@ -86,7 +86,7 @@ func newCell(t *testing.T, w *world, name string, timeout time.Duration, adjust 
 		user: marker + "user" + rand.Text(), secrets: map[string]string{},
 	}
 	cfg := session.Config{
-		Grace: grace, StoreTimeout: timeout, CleanupInterval: session.NoCleanup,
+		Grace: grace, StoreTimeout: timeout, CleanupInterval: session.NoCleanup, CleanupShare: 1, AccessJitter: session.NoJitter,
 		OnTheft: func(context.Context, *session.TheftError) { c.thefts.Add(1) },
 		OnEvent: func(session.Event) {},
 		OnFeedPoll: func(p session.FeedPoll) {

@@ -2,19 +2,13 @@
 package flows_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,121 +16,33 @@ import (
 	"time"
 
 	"github.com/watchword-dev/watchword/integration/mysqltest"
+	"github.com/watchword-dev/watchword/integration/program"
 )
 
-func TestMain(m *testing.M) { mysqltest.Main(m) }
+func TestMain(m *testing.M) { mysqltest.Main(m, program.Remove) }
 
-// binary builds the demo once.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "watchword-flows-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "api")
-	build := exec.Command("go", "build", "-o", path, ".")
-	build.Dir = filepath.Join("..", "..", "demo", "api")
-	build.Env = append(os.Environ(), "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the demo: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-// process is one running demo.
+// process is one running demo, which is expected to end well.
 type process struct {
+	*program.Process
 	t    *testing.T
-	cmd  *exec.Cmd
 	base string
-	log  *bytes.Buffer
-	done chan error
 	once sync.Once
-}
-
-// command prepares a demo whose environment holds nothing of the test's own settings.
-func command(t *testing.T, env ...string) (*exec.Cmd, *bytes.Buffer) {
-	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path) //nolint:noctx // it is stopped by a signal, as in production
-	cmd.Env = env
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	return cmd, &log
-}
-
-// freePort returns a port that nobody listened on a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // start runs a demo on a database and waits until it answers. settings are NAME=value without the WATCHWORD_ prefix.
 func start(t *testing.T, dsn string, settings ...string) *process {
 	t.Helper()
-	addr := "127.0.0.1:" + freePort(t)
-	env := []string{"WATCHWORD_ADDR=" + addr, "WATCHWORD_MYSQL_DSN=" + dsn, "WATCHWORD_DEMO_OPEN_LOGIN=1"}
-	if n := mysqltest.MaxConns(); n > 0 {
-		env = append(env, "WATCHWORD_MYSQL_MAX_CONNS="+strconv.Itoa(n))
-	}
-	for _, s := range settings {
-		env = append(env, "WATCHWORD_"+s)
-	}
-	cmd, log := command(t, env...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{t: t, cmd: cmd, base: "http://" + addr, log: log, done: make(chan error, 1)}
-	go func() { p.done <- cmd.Wait() }()
-	t.Cleanup(func() {
-		p.stop()
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", addr, log)
-		}
-	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		select {
-		case err := <-p.done:
-			p.done <- err
-			t.Fatalf("the demo ended: %v\n%s", err, log)
-		default:
-		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.base+"/healthz", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			return p
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the demo does not answer")
-		}
-	}
+	running := program.StartDemo(t, dsn, settings...)
+	p := &process{Process: running, t: t, base: "http://" + running.Addr}
+	t.Cleanup(p.stop)
+	return p
 }
 
-// stop ends the process as a service manager does, and expects it to end well.
+// stop ends the process as a service manager does.
 func (p *process) stop() {
 	p.once.Do(func() {
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case err := <-p.done:
-			if err != nil {
-				p.t.Errorf("the demo ended with %v", err)
-			}
-		case <-time.After(20 * time.Second):
-			_ = p.cmd.Process.Kill()
-			p.t.Error("the demo did not end on SIGTERM")
+		if err := p.Stop(syscall.SIGTERM); err != nil {
+			p.t.Errorf("the demo: %v", err)
 		}
 	})
 }

@@ -44,10 +44,13 @@ var shared struct {
 }
 
 // Main runs the package's tests, removes the MySQL container if they used one, and exits. Call it from TestMain. A goroutine that
-// the tests leave behind fails the run.
-func Main(m *testing.M) {
+// the tests leave behind fails the run. atEnd is called before it exits.
+func Main(m *testing.M, atEnd ...func()) {
 	shared.inMain = true
 	code := m.Run()
+	for _, f := range atEnd {
+		f()
+	}
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "mysqltest: remove the MySQL container:", err)
 		code = max(code, 1)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/watchword-dev/watchword/integration/mysqltest"
 	"github.com/watchword-dev/watchword/session"
-	"github.com/watchword-dev/watchword/store/mysql"
+	"github.com/watchword-dev/watchword/session/storetest"
 )
 
 var (
@@ -25,56 +25,39 @@ func mustExec(t *testing.T, db *sql.DB, query string, args ...any) {
 	}
 }
 
-// fill adds sessions under the prefix explained_: live, expired and, more than half of them, ended; some of these are in the
-// feed. The newest of the feed's entries are seconds old, the oldest hours.
+// fill adds 100,000 sessions under the prefix explained_: live, expired and, almost half of them, ended; some of these are in the
+// feed. The newest of the feed's entries are seconds old, the oldest a day.
 func fill(t *testing.T, db *sql.DB) {
 	t.Helper()
-	const sessions, revocations, users, batch = 20_000, 2_000, 400, 500
-	now := time.Now()
-	ago := func(i int) int64 { return now.Add(-time.Duration(i) * time.Second).UnixMicro() }
-	for from := 0; from < sessions; from += batch {
-		values := make([]string, batch)
-		for n := range values {
-			i := from + n
-			expires, ended, fed := now.Add(time.Hour).UnixMicro(), "NULL, NULL, NULL", "NULL"
-			switch {
-			case i%20 == 0:
-				expires = ago(i)
-			case i/users%2 == 0: // of each user, half of them
-				ended = fmt.Sprintf("%d, 1, 'logout'", ago(i))
-				if i%5 == 0 {
-					fed = fmt.Sprint(ago(i))
-				}
-			}
-			values[n] = fmt.Sprintf("(RANDOM_BYTES(16), 'user%d', RANDOM_BYTES(32), 0, 0, 0, 0, '', '', '', '1', '1', 1, 0, %d, %s, %s)",
-				i%users, expires, ended, fed)
-		}
-		mustExec(t, db, "INSERT INTO explained_sessions (handle, user_id, current_mark, current_at, generation, handed, auth_at,"+
-			" user_agent, address, label, payload, data, data_version, created_at, expires_at, ended_at, ending_id, ending_reason, fed_at)"+
-			" VALUES "+strings.Join(values, ","))
+	// of is so many rows, numbered by i. A statement recurses a thousand times at most.
+	of := func(thousands int) string {
+		return fmt.Sprintf(" FROM (WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 999)"+
+			" SELECT a.n * 1000 + b.n AS i FROM n AS a JOIN n AS b WHERE a.n < %d) AS numbered", thousands)
 	}
-	values := make([]string, revocations)
-	for i := range values {
-		values[i] = fmt.Sprintf("(RANDOM_BYTES(16), 'user%d', 'revoked', %d)", i, ago(i))
+	now := time.Now().UnixMicro()
+	ago := fmt.Sprintf("(%d - i * 1000000)", now)
+	const ended = "i %% 20 <> 0 AND i DIV 400 %% 2 = 0" // of each user, half of them
+	for _, statement := range []string{
+		"INSERT INTO explained_sessions (handle, user_id, current_mark, current_at, generation, handed, auth_at, user_agent, address, label," +
+			" payload, data, data_version, created_at, expires_at, ended_at, ending_id, ending_reason, fed_at)" +
+			" SELECT CONCAT(0x05, UNHEX(LPAD(HEX(i), 30, '0'))), CONCAT('user', i % 400), RANDOM_BYTES(32), 0, 0, 0, 0, '', '', '', '1', '1', 1, 0," +
+			fmt.Sprintf(" IF(i %% 20 = 0, %s, %d + i), IF("+ended+", %[1]s, NULL), IF("+ended+", 1, NULL), IF("+ended+", 'logout', NULL),"+
+				" IF("+ended+" AND i %% 5 = 0, %[1]s, NULL)", ago, now+time.Hour.Microseconds()) + of(100),
+		"INSERT INTO explained_revocations (id, user_id, reason, revoked_at)" +
+			" SELECT RANDOM_BYTES(16), CONCAT('user', i), 'revoked', " + ago + of(2),
+		"ANALYZE TABLE explained_sessions, explained_revocations",
+	} {
+		mustExec(t, db, statement)
 	}
-	mustExec(t, db, "INSERT INTO explained_revocations (id, user_id, reason, revoked_at) VALUES "+strings.Join(values, ","))
-	mustExec(t, db, "ANALYZE TABLE explained_sessions, explained_revocations")
 }
 
-// TestEveryStatementUsesItsIndex has the server explain the statements as it received them, over 20,000 sessions.
-//
-// It is not parallel: the server logs while it runs.
+// TestEveryStatementUsesItsIndex has the server explain the statements as it received them, over 100,000 sessions, and the whole of the
+// contract's suite send no others.
 func TestEveryStatementUsesItsIndex(t *testing.T) {
-	dsn := mysqltest.Database(t)
-	store, err := mysql.Open(t.Context(), dsn, mysql.Options{TablePrefix: "explained_"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	unlimited(store.DB())
-	if err := store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	t.Parallel()
+	const prefix = "explained_"
+	sent := &recorder{prefix: prefix}
+	store := recorded(t, mysqltest.Database(t), sent)
 	db := store.DB()
 	fill(t, db)
 
@@ -99,10 +82,15 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 	statement := func(begins, contains string, keys ...string) plan {
 		return plan{begins, contains, strings.Join(keys, ", ")}
 	}
+	plain := session.Renewal{Lifetimes: life}
+	key := session.Key{ID: "explained-key-01", Purpose: session.PurposeAccess, Sequence: 1, Algorithm: "HS256", Material: []byte{1}, ActivatesAt: time.Now()}
 	steps := []struct {
 		run  func(context.Context) error
 		want []plan
 	}{
+		{func(ctx context.Context) error {
+			return store.Insert(ctx, session.NewRow{Handle: session.Handle{3}, UserID: "user1", Current: current, DataVersion: 1, Lifetimes: life})
+		}, []plan{statement("INSERT", "sessions")}},
 		{func(ctx context.Context) error { _, _, err := store.Get(ctx, h); return err },
 			[]plan{statement("SELECT", "WHERE handle =", "PRIMARY")}},
 		{func(ctx context.Context) error {
@@ -115,9 +103,23 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 		}, []plan{statement("UPDATE", "handed = handed + IF", "PRIMARY")}},
 		{func(ctx context.Context) error { _, err := store.Confirm(ctx, h, next.Mark, nil, renewal); return err },
 			[]plan{statement("UPDATE", "previous_mark =", "PRIMARY")}},
+		// What notes no device is a statement of its own.
+		{func(ctx context.Context) error {
+			_, err := store.Mint(ctx, h, current, session.Mark{}, time.Time{}, next, plain)
+			return err
+		}, []plan{statement("UPDATE", "pending_mark <=>", "PRIMARY")}},
+		{func(ctx context.Context) error {
+			_, err := store.HandOut(ctx, h, current, next.Mark, true, plain)
+			return err
+		},
+			[]plan{statement("UPDATE", "handed = handed + IF", "PRIMARY")}},
+		{func(ctx context.Context) error { _, err := store.Confirm(ctx, h, next.Mark, nil, plain); return err },
+			[]plan{statement("UPDATE", "previous_mark =", "PRIMARY")}},
 		{func(ctx context.Context) error { _, _, err := store.Data(ctx, h); return err },
 			[]plan{statement("SELECT data", "WHERE handle =", "PRIMARY")}},
 		{func(ctx context.Context) error { _, err := store.SetData(ctx, h, 1, 2, []byte("x")); return err },
+			[]plan{statement("UPDATE", "SET data =", "PRIMARY")}},
+		{func(ctx context.Context) error { _, err := store.SetData(ctx, h, 0, 3, []byte("y")); return err },
 			[]plan{statement("UPDATE", "SET data =", "PRIMARY")}},
 		{func(ctx context.Context) error { _, err := store.SetPayload(ctx, h, []byte("1")); return err }, // what is there
 			[]plan{statement("UPDATE", "SET payload =", "PRIMARY"), statement("SELECT handle", "WHERE handle =", "PRIMARY")}},
@@ -165,42 +167,75 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 			}},
 		{func(ctx context.Context) error { _, err := store.EndExpired(ctx, gone, time.Hour, 8, 1); return err },
 			[]plan{statement("UPDATE", "handle IN", "PRIMARY")}},
+		{func(ctx context.Context) error { return store.InsertKey(ctx, key) }, []plan{statement("INSERT", "signing_keys")}},
+		{func(ctx context.Context) error { _, _, err := store.Keys(ctx); return err },
+			[]plan{statement("SELECT", "signing_keys", wholeTable)}}, // of a few keys
+		{func(ctx context.Context) error {
+			_, err := store.SetKeyMaterial(ctx, key.ID, []byte{1}, []byte{2})
+			return err
+		},
+			[]plan{statement("UPDATE", "SET material =", "PRIMARY")}},
+		{func(ctx context.Context) error { _, err := store.RetireKey(ctx, key.ID); return err },
+			[]plan{statement("UPDATE", "SET retires_at =", "PRIMARY")}},
+		{func(ctx context.Context) error { _, err := store.DeleteKey(ctx, key.ID); return err },
+			[]plan{statement("DELETE", "signing_keys", "PRIMARY")}},
 	}
-	var want []plan
-	statements := logged(t, db, func(ctx context.Context) {
-		for _, step := range steps {
-			check(step.run(ctx))
-			want = append(want, step.want...)
+	var (
+		statements []sentStatement
+		named      = map[string]bool{}
+	)
+	sent.take()
+	for i, step := range steps {
+		check(step.run(t.Context()))
+		took := sent.take()
+		if len(took) != len(step.want) {
+			t.Fatalf("step %d sent %d statements, want %d:\n%.100q", i, len(took), len(step.want), took)
 		}
-	})
-	if len(statements) != len(want) {
-		t.Fatalf("the server logged %d statements, want %d:\n%.100q", len(statements), len(want), statements)
-	}
-	for i, statement := range statements {
-		w := want[i]
-		if !strings.HasPrefix(statement, w.begins) || !strings.Contains(statement, w.contains) {
-			t.Errorf("statement %d: got %.200q, want %q … %q", i, statement, w.begins, w.contains)
-			continue
+		for n, s := range took {
+			w := step.want[n]
+			if !strings.HasPrefix(s.text, w.begins) || !strings.Contains(s.text, w.contains) {
+				t.Errorf("step %d, statement %d: got %.200q, want %q … %q", i, n, s.text, w.begins, w.contains)
+				continue
+			}
+			named[s.form(prefix)] = true
+			usesKey(t, db, s, w.key)
 		}
-		usesKey(t, db, statement, w.key)
+		statements = append(statements, took...)
 	}
 
 	// Where hardly a session is alive, the fewest rows are read along by_end. What changes sessions must not do so even then.
-	mustExec(t, db, "UPDATE explained_sessions SET ended_at = 1 WHERE ended_at IS NULL AND handle > 0x03")
+	mustExec(t, db, "UPDATE explained_sessions SET ended_at = 1 WHERE ended_at IS NULL AND handle > 0x04")
 	mustExec(t, db, "ANALYZE TABLE explained_sessions")
-	for _, statement := range statements {
-		if !strings.HasPrefix(statement, "SELECT") && strings.Contains(statement, "handle IN") {
-			usesKey(t, db, statement, "PRIMARY")
+	for _, s := range statements {
+		if !strings.HasPrefix(s.text, "SELECT") && strings.Contains(s.text, "handle IN") {
+			usesKey(t, db, s, "PRIMARY")
+		}
+	}
+
+	sent.take() // what explaining has sent
+	t.Run("ContractSuite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) session.Store { return recorded(t, mysqltest.Database(t), sent) })
+	})
+	for _, s := range sent.take() {
+		if form := s.form(prefix); !named[form] {
+			named[form] = true
+			t.Errorf("the contract's suite has the store send a statement of which no step above has one: %s", form)
 		}
 	}
 }
 
+// wholeTable is the key of a statement that reads a table of a few rows.
+const wholeTable = "none"
+
 // usesKey asserts that the server goes by these keys through the tables of a statement, reads none of them as a whole, and
 // sorts none.
-func usesKey(t *testing.T, db *sql.DB, statement, want string) {
+func usesKey(t *testing.T, db *sql.DB, s sentStatement, want string) {
 	t.Helper()
+	if want == wholeTable {
+		return
+	}
 	var keys []string
-	for _, table := range explain(t, db, statement) {
+	for _, table := range explain(t, db, s) {
 		if !strings.HasPrefix(table["table"], "explained_") {
 			continue // the clock, or the union's result, which is as short as its limit
 		}
@@ -208,48 +243,21 @@ func usesKey(t *testing.T, db *sql.DB, statement, want string) {
 			keys = append(keys, table["key"])
 		}
 		if table["type"] == "ALL" && table["select_type"] != "INSERT" || table["type"] == "index" || strings.Contains(table["Extra"], "filesort") {
-			t.Errorf("%.200s: access to %s is %q, %q", statement, table["table"], table["type"], table["Extra"])
+			t.Errorf("%.200s: access to %s is %q, %q", s.text, table["table"], table["type"], table["Extra"])
 		}
 	}
 	if got := strings.Join(keys, ", "); got != want {
-		t.Errorf("%.200s: got key %q, want %q", statement, got, want)
+		t.Errorf("%.200s: got key %q, want %q", s.text, got, want)
 	}
-}
-
-// logged returns the statements on the explained tables that the server received while f ran.
-func logged(t *testing.T, db *sql.DB, f func(context.Context)) []string {
-	t.Helper()
-	mustExec(t, db, "SET GLOBAL log_output = 'TABLE'")
-	mustExec(t, db, "SET GLOBAL general_log = 1")
-	f(t.Context())
-	mustExec(t, db, "SET GLOBAL general_log = 0")
-	rows, err := db.QueryContext(t.Context(), "SELECT argument FROM mysql.general_log WHERE command_type = 'Query'"+
-		" AND argument LIKE '%`explained\\_%' AND argument NOT LIKE '%general\\_log%' ORDER BY event_time")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var statements []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			t.Fatal(err)
-		}
-		statements = append(statements, s)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return statements
 }
 
 // explain returns the rows of the server's plan, by column.
-func explain(t *testing.T, db *sql.DB, statement string) []map[string]string {
+func explain(t *testing.T, db *sql.DB, s sentStatement) []map[string]string {
 	t.Helper()
 	// Later versions have another format by default.
-	rows, err := db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+statement)
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+s.text, s.args...)
 	if err != nil {
-		t.Fatalf("EXPLAIN %.100q: %v", statement, err)
+		t.Fatalf("EXPLAIN %.100q: %v", s.text, err)
 	}
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()

@@ -141,7 +141,7 @@ func TestI9KilledConnections(t *testing.T) {
 func TestNoDeadlockReachesACaller(t *testing.T) {
 	t.Parallel()
 	store := open(t, "", unlimited)
-	m := manager(t, store, session.Config{Grace: session.NoGrace, StoreTimeout: time.Minute, AccessLifetime: time.Second, IdleLifetime: 1001 * time.Millisecond})
+	m := manager(t, store, session.Config{Grace: session.NoGrace, StoreTimeout: time.Minute, AccessJitter: session.NoJitter, AccessLifetime: time.Second, IdleLifetime: 1001 * time.Millisecond})
 	var workers sync.WaitGroup
 	var ops, cleaned, removed atomic.Int64
 	check := func(what string, err error) {

@@ -95,7 +95,7 @@ var ending = []operation{
 		good: isUnauthorised,
 		prepare: func(c *client) {
 			short := c.manager(c.t, c.Store, func(cfg *session.Config) {
-				cfg.AccessLifetime, cfg.IdleLifetime = time.Second, 1001*time.Millisecond
+				cfg.AccessLifetime, cfg.IdleLifetime, cfg.AccessJitter = time.Second, 1001*time.Millisecond, session.NoJitter
 			})
 			s, tokens, err := short.Create(c.ctx, c.user, session.CreateOptions{})
 			if err != nil {

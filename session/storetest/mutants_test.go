@@ -148,4 +148,16 @@ var mutants = []mutant{
 		name: "an ending that is not looked up by its ID", mutate: func(s *memstore.Store) session.Store { return forgetsID{s} },
 		test: "Faults/I4_Revoke", reason: "I7: got a count of 0 in all, want 1 (answered at once: true)",
 	},
+	{
+		name: "everybody is elected", mutate: func(s *memstore.Store) session.Store { return everybody{s} },
+		test: "Contract/ElectOneOf16", reason: "elected at one time: got ",
+	},
+	{
+		name: "another is elected meanwhile", mutate: func(s *memstore.Store) session.Store { return everybody{s} },
+		test: "Contract/ElectOne", reason: "two are elected at one time",
+	},
+	{
+		name: "elected for ever", mutate: func(s *memstore.Store) session.Store { return forEver{newElecting(s)} },
+		test: "Contract/ElectionEnds", reason: "Elect after an error: got false, <nil>, want true",
+	},
 }

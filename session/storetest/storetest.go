@@ -113,6 +113,9 @@ func Run(t *testing.T, open Open) {
 		{"EndedByOne", endedByOne},
 		{"GetSeesWhatWasAcknowledged", acknowledged},
 		{"OneConnectionPerCall", oneConnection},
+		{"ElectOne", electOne},
+		{"ElectionEnds", electOver},
+		{"ElectOneOf16", electOnceAtATime},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -19,13 +19,13 @@ import (
 // mutantEnv names the mutant on which TestSuite runs in a process of its own; unset: it runs on memstore.
 const mutantEnv = "STORETEST_MUTANT"
 
-// TestSuite runs both suites on memstore, which passes, or on a mutant of it.
+// TestSuite runs both suites on memstore with elections, which passes, or on a mutant of it.
 func TestSuite(t *testing.T) {
 	name := os.Getenv(mutantEnv)
 	if name == "" {
 		t.Parallel()
 	}
-	mutate := func(s *memstore.Store) session.Store { return s }
+	mutate := func(s *memstore.Store) session.Store { return newElecting(s) }
 	for _, m := range mutants {
 		if m.name == name {
 			mutate = m.mutate

@@ -199,10 +199,12 @@ func samePlace(a, b http.Cookie) bool {
 
 // MaxAccessToken is the length of the longest access token that fits into its cookie, in bytes: a browser drops a larger
 // cookie without a word. It is for session.CreateOptions.
-func (c *Contract) MaxAccessToken() int {
-	longest := c.cookies[accessCookie]
-	longest.Expires, longest.MaxAge = time.Unix(0, 0), 1<<31-1
-	return maxCookie - len(longest.String())
+func (c *Contract) MaxAccessToken() int { return c.longest }
+
+// longestValue is the length of the longest value that fits into a cookie beside its attributes.
+func longestValue(cookie http.Cookie) int {
+	cookie.Expires, cookie.MaxAge = time.Unix(0, 0), 1<<31-1
+	return maxCookie - len(cookie.String())
 }
 
 // put sets a cookie, and empties its former places.

@@ -42,7 +42,8 @@ func deployment(t testing.TB, cfg wire.Config) (*wire.Server, session.Tokens, *i
 	now, asked := time.UnixMilli(1_760_000_000_000), new(int)
 	store := countedStore{memstore.New(func() time.Time { *asked++; return now }), asked}
 	manager, err := session.New(t.Context(), store, session.Config{
-		Clock: func() time.Time { return now }, Random: rand.NewChaCha8([32]byte{}), Revocation: session.RevocationStrict,
+		AccessJitter: session.NoJitter, // the corpus holds tokens
+		Clock:        func() time.Time { return now }, Random: rand.NewChaCha8([32]byte{}), Revocation: session.RevocationStrict,
 	})
 	if err != nil {
 		t.Fatal(err)

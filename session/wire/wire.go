@@ -67,6 +67,7 @@ type Contract struct {
 	cfg     Config
 	cookies [kinds]http.Cookie   // templates
 	former  [kinds][]http.Cookie // where earlier configurations had them
+	longest int                  // access token that fits into its cookie
 	names   []cookieName
 	csrf    *http.CrossOriginProtection // nil with AntiCSRFNone
 	bypass  *http.ServeMux              // what it lets pass
@@ -104,7 +105,7 @@ func New(cfg Config) (*Contract, error) {
 		c.origins[o] = true
 	}
 	c.headers = strings.Join(append(RequestHeaders(), cfg.AllowedHeaders...), ", ")
-	if c.MaxAccessToken() < 1024 {
+	if c.longest = longestValue(c.cookies[accessCookie]); c.longest < 1024 {
 		return nil, invalid("Cookies.Domain", "and Path leave too little of a cookie's %d bytes", maxCookie)
 	}
 	return c, nil

@@ -2,7 +2,9 @@ package mysql
 
 import (
 	"context"
+	"database/sql"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
@@ -18,24 +20,59 @@ const maxBatch = 1000
 //
 // In that second look 0 is added to each column that an index begins with. It keeps every optimiser, whatever its
 // statistics, from going along that index after all.
+//
+// What was changed stays in the index, marked as deleted, until the server purges it, which it does not while anybody has an older
+// snapshot open: a backup, say. So each batch begins where the last one ended, and not at the index's beginning, where it would read over all that
+// was changed before.
 type sweep struct {
 	doing      string
-	find       string // SELECT handle … ORDER BY …
+	from       *atomic.Int64 // where to begin; no more than a hint
+	find       string        // SELECT handle, <the time that is ordered by> … WHERE <that> >= ? … ORDER BY …
 	findArgs   []any
 	change     string // UPDATE or DELETE … AND handle
 	changeArgs []any
 }
 
+// reached is how far the cleanups of this process have come, in microseconds since 1970.
+type reached struct {
+	expired, purged atomic.Int64
+}
+
+// found is a session that a sweep has found.
+type found struct {
+	handle any // an argument of UNHEX(?)
+	at     int64
+}
+
+func scanFound(rows *sql.Rows) (f found, err error) {
+	var handle []byte
+	err = rows.Scan(&handle, &f.at)
+	f.handle = binary(handle)
+	return f, err
+}
+
 // run changes one batch. It returns the handles that it found and how many of the sessions it changed; the others were
 // changed by other processes meanwhile. If those have changed them all it looks again, a little later: without an error it
-// changes nothing only if there was nothing to find.
+// changes nothing only if there was nothing to find, from the very beginning on.
 func (w sweep) run(ctx context.Context, s *Store, limit int) (handles []any, changed int, err error) {
 	for try := 1; ; try++ {
-		handles, err = query(ctx, s, scanHandle, w.doing, w.find+" LIMIT ?", with(w.findArgs, max(min(limit, maxBatch), 0))...)
-		if err != nil || len(handles) == 0 {
+		from := w.from.Load()
+		batch, err := query(ctx, s, scanFound, w.doing, w.find+" LIMIT ?", with([]any{from}, with(w.findArgs, max(min(limit, maxBatch), 0))...)...)
+		if err == nil && len(batch) == 0 && from > 0 {
+			w.from.Store(0)
+			continue
+		}
+		if err != nil || len(batch) == 0 {
 			return nil, 0, err
 		}
+		handles = nil
+		for _, f := range batch {
+			handles = append(handles, f.handle)
+		}
 		changed, err = w.apply(ctx, s, handles)
+		if err == nil && changed > 0 {
+			w.from.Store(batch[len(batch)-1].at)
+		}
 		if err != nil || changed > 0 {
 			return handles, changed, err
 		}
@@ -62,7 +99,8 @@ func (s *Store) EndAll(ctx context.Context, before time.Time, end session.End, l
 	handles, changed, err := sweep{
 		doing: doing,
 		// The newest expire last, so that those which began since are not read again with each batch.
-		find:       "SELECT handle FROM `{{prefix}}sessions` WHERE created_at < ?" + alive + " ORDER BY expires_at",
+		from:       new(atomic.Int64),
+		find:       "SELECT handle, expires_at FROM `{{prefix}}sessions` WHERE expires_at >= ? AND created_at < ?" + alive + " ORDER BY expires_at",
 		findArgs:   []any{before.UnixMicro()},
 		change:     "UPDATE `{{prefix}}sessions` SET " + ending + " WHERE ended_at + 0 IS NULL AND expires_at + 0 > {{now}} AND handle",
 		changeArgs: args,
@@ -78,7 +116,9 @@ func (s *Store) EndExpired(ctx context.Context, h session.Handle, absolute time.
 	const doing = "end expired sessions"
 	expired := sweep{
 		doing: doing,
-		find:  "SELECT handle FROM `{{prefix}}sessions` WHERE ended_at IS NULL AND expires_at <= {{now}} ORDER BY expires_at",
+		from:  &s.reached.expired,
+		find: "SELECT handle, expires_at FROM `{{prefix}}sessions` WHERE expires_at >= ? AND expires_at <= {{now}} AND ended_at IS NULL" +
+			" ORDER BY expires_at",
 		change: "UPDATE `{{prefix}}sessions` SET ended_at = expires_at, ending_id = ?," +
 			" ending_reason = IF(expires_at >= created_at + ?, ?, ?), payload = NULL, data = NULL" +
 			" WHERE ended_at + 0 IS NULL AND expires_at + 0 <= {{now}} AND handle",
@@ -114,7 +154,8 @@ func (s *Store) endedBy(ctx context.Context, doing string, id session.Version, h
 func (s *Store) Purge(ctx context.Context, endings, revocations time.Duration, limit int) (int, error) {
 	_, ended, err := sweep{
 		doing:      "purge endings",
-		find:       "SELECT handle FROM `{{prefix}}sessions` WHERE ended_at < {{now}} - ? ORDER BY ended_at",
+		from:       &s.reached.purged,
+		find:       "SELECT handle, ended_at FROM `{{prefix}}sessions` WHERE ended_at >= ? AND ended_at < {{now}} - ? ORDER BY ended_at",
 		findArgs:   []any{micros(endings)},
 		change:     "DELETE FROM `{{prefix}}sessions` WHERE ended_at + 0 < {{now}} - ? AND handle",
 		changeArgs: []any{micros(endings)},

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,47 @@ func TestSweepLooksAgain(t *testing.T) {
 			if got := strings.Join(verbs, " "); err != nil || n != test.n || got != test.want {
 				t.Errorf("got %d, %v, by %s, want %d, by %s", n, err, got, test.n, test.want)
 			}
+		})
+	}
+}
+
+// Each batch begins where the one before has ended, so as not to read over what that has left in the index. Only where nothing is found from
+// the beginning on, nothing is left.
+func TestSweepGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(context.Context, *Store) (int, error){
+		"expired": func(ctx context.Context, s *Store) (int, error) {
+			ended, err := s.EndExpired(ctx, session.Handle{}, time.Hour, 1, 10)
+			return len(ended), err
+		},
+		"purge": func(ctx context.Context, s *Store) (int, error) { return s.Purge(ctx, time.Hour, time.Hour, 10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fake{}
+			store := f.store(t)
+			step := func(what string, rows []int, want ...int64) {
+				t.Helper()
+				f.rows, f.first = rows, nil
+				if _, err := call(t.Context(), store); err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				var from []int64
+				for _, v := range f.first {
+					if at, ok := v.(int64); ok && at != 1 { // which is the ending's id
+						from = append(from, at)
+					}
+				}
+				if !slices.Equal(from, want) {
+					t.Errorf("%s: it began from %v, want %v", what, from, want)
+				}
+			}
+			step("at first", []int{3, 3, 0}, 0)
+			step("others were faster", []int{3, 0, 2, 2, 0}, 1000, 1000)
+			step("after that", []int{5, 5, 0}, 1000)
+			step("nothing is left there", []int{0, 2, 2, 0}, 1000, 0)
+			step("nothing is left", []int{0, 0, 0}, 1000, 0)
+			step("nothing to do", []int{0, 0}, 0)
 		})
 	}
 }

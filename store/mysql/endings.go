@@ -69,14 +69,15 @@ func (s *Store) Ending(ctx context.Context, h session.Handle) (session.Ended, er
 
 // Endings implements session.EndingStore.
 func (s *Store) Endings(ctx context.Context, userID string, page session.EndingsPage) ([]session.Ended, error) {
-	statement := selectRecordLight + " WHERE user_id = ?"
-	args := []any{[]byte(userID)}
-	if page.EndedAt.IsZero() {
-		statement += " AND ended_at IS NOT NULL"
-	} else {
+	const (
+		ofUser  = selectRecordLight + " WHERE user_id = ?"
+		ordered = " ORDER BY ended_at DESC, handle DESC LIMIT ?"
+	)
+	statement, args := ofUser+" AND ended_at IS NOT NULL"+ordered, []any{[]byte(userID)}
+	if !page.EndedAt.IsZero() {
 		// Not as a comparison of pairs, for which MySQL would read the user's endings from the newest on.
-		statement += " AND (ended_at < ? OR ended_at = ? AND handle < UNHEX(?))"
+		statement = ofUser + " AND (ended_at < ? OR ended_at = ? AND handle < UNHEX(?))" + ordered
 		args = append(args, page.EndedAt.UnixMicro(), page.EndedAt.UnixMicro(), binary(page.Handle[:]))
 	}
-	return s.endings(ctx, "list endings", statement+" ORDER BY ended_at DESC, handle DESC LIMIT ?", with(args, max(page.Limit, 0))...)
+	return s.endings(ctx, "list endings", statement, append(args, max(page.Limit, 0))...)
 }

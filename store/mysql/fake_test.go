@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -17,6 +18,7 @@ type fake struct {
 	errs       []error
 	rows       []int
 	statements []string
+	first      []driver.Value // the first argument of each query
 }
 
 func (f *fake) store(t *testing.T) *Store {
@@ -67,15 +69,27 @@ func (c fakeConn) ExecContext(_ context.Context, statement string, _ []driver.Na
 	return driver.RowsAffected(c.count(1)), c.next(statement)
 }
 
-func (c fakeConn) QueryContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Rows, error) {
-	return &keyRows{c.count(0)}, c.next(statement)
+func (c fakeConn) QueryContext(_ context.Context, statement string, args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) > 0 {
+		c.mu.Lock()
+		c.first = append(c.first, args[0].Value)
+		c.mu.Unlock()
+	}
+	columns := []string{"handle"}
+	if strings.HasPrefix(statement, "SELECT handle, ") {
+		columns = append(columns, "at")
+	}
+	return &keyRows{c.count(0), columns}, c.next(statement)
 }
 
-// keyRows are rows of one key each.
-type keyRows struct{ left int }
+// keyRows are rows of one key each, and a time, if that is asked for: the number of rows that are left.
+type keyRows struct {
+	left    int
+	columns []string
+}
 
-func (*keyRows) Columns() []string { return []string{"handle"} }
-func (*keyRows) Close() error      { return nil }
+func (r *keyRows) Columns() []string { return r.columns }
+func (*keyRows) Close() error        { return nil }
 
 func (r *keyRows) Next(row []driver.Value) error {
 	if r.left == 0 {
@@ -83,5 +97,8 @@ func (r *keyRows) Next(row []driver.Value) error {
 	}
 	r.left--
 	row[0] = []byte{15: 1}
+	if len(row) > 1 {
+		row[1] = int64(1000 - r.left)
+	}
 	return nil
 }

@@ -87,7 +87,7 @@ func FuzzRows(f *testing.F) {
 		session.Key{ID: "eddsaAAAAAAAAAAA", Purpose: session.PurposeAccess, Sequence: 1, Algorithm: "EdDSA", Material: material, ActivatesAt: now},
 		session.Key{ID: "refreshAAAAAAAAA", Purpose: session.PurposeRefresh, Sequence: 1, Algorithm: "HKDF-HS256", Material: bytes.Repeat([]byte("r"), 32), ActivatesAt: now},
 	)
-	cfg := session.Config{Clock: clock, KeySource: keys, Revocation: session.RevocationStrict, Random: zeros{}}
+	cfg := session.Config{AccessJitter: session.NoJitter, Clock: clock, KeySource: keys, Revocation: session.RevocationStrict, Random: zeros{}}
 	before, err := session.New(f.Context(), memstore.New(clock), cfg)
 	if err != nil {
 		f.Fatal(err)

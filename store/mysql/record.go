@@ -26,33 +26,43 @@ const (
 		" ended_at, ending_id, ending_reason, ending_detail, fed_at IS NOT NULL FROM `{{prefix}}sessions`"
 )
 
+// raw is a row as it is read, in one piece of memory; what is copied from it anyway is not copied before.
+type raw struct {
+	payload, detail                             []byte
+	handle, current, pending, previous          sql.RawBytes
+	user, agent, address, label                 string
+	now, currentAt, authAt, created, expires    int64
+	pendingAt, handedAt, rotatedAt, pendingAuth sql.NullInt64
+	ended                                       sql.NullInt64
+	generation, handed                          int
+	id                                          sql.Null[uint64]
+	reason                                      sql.NullString
+	fed                                         bool
+}
+
 func scanRecord(rows *sql.Rows) (record, error) {
-	var (
-		r                                           record
-		handle, current, pending, previous          []byte
-		now, currentAt, authAt, created, expires    int64
-		pendingAt, handedAt, rotatedAt, pendingAuth sql.NullInt64
-		ended                                       sql.NullInt64
-		id                                          sql.Null[uint64]
-		reason                                      sql.NullString
-	)
-	err := rows.Scan(&r.Payload, &now, &handle, &r.UserID, &current, &currentAt, &r.Generation, &pending, &pendingAt, &handedAt, &r.Handed,
-		&previous, &rotatedAt, &authAt, &pendingAuth, &r.Device.UserAgent, &r.Device.Address, &r.Label, &created, &expires,
-		&ended, &id, &reason, &r.Detail, &r.Fed)
-	if err == nil {
-		err = errors.Join(
-			whole("handle", r.Handle[:], handle, false),
-			whole("current_mark", r.Current[:], current, false),
-			whole("pending_mark", r.Pending[:], pending, true),
-			whole("previous_mark", r.Previous[:], previous, true),
-		)
+	var c raw
+	if err := rows.Scan(&c.payload, &c.now, &c.handle, &c.user, &c.current, &c.currentAt, &c.generation, &c.pending, &c.pendingAt,
+		&c.handedAt, &c.handed, &c.previous, &c.rotatedAt, &c.authAt, &c.pendingAuth, &c.agent, &c.address, &c.label, &c.created, &c.expires,
+		&c.ended, &c.id, &c.reason, &c.detail, &c.fed); err != nil {
+		return record{}, err
 	}
-	r.now = moment(now)
-	r.CurrentAt, r.AuthAt, r.CreatedAt, r.ExpiresAt = moment(currentAt), moment(authAt), moment(created), moment(expires)
-	r.PendingAt, r.HandedAt, r.RotatedAt = optionalMoment(pendingAt), optionalMoment(handedAt), optionalMoment(rotatedAt)
-	r.PendingAuthAt, r.EndedAt = optionalMoment(pendingAuth), optionalMoment(ended)
-	r.ID, r.Reason = session.Version(id.V), session.Reason(reason.String)
-	return r, err
+	r := record{now: moment(c.now), Ended: session.Ended{
+		Row: session.Row{
+			UserID: c.user, CurrentAt: moment(c.currentAt), Generation: c.generation, PendingAt: optionalMoment(c.pendingAt),
+			HandedAt: optionalMoment(c.handedAt), Handed: c.handed, RotatedAt: optionalMoment(c.rotatedAt), AuthAt: moment(c.authAt),
+			PendingAuthAt: optionalMoment(c.pendingAuth), Device: session.Device{UserAgent: c.agent, Address: c.address}, Label: c.label,
+			Payload: c.payload, CreatedAt: moment(c.created), ExpiresAt: moment(c.expires),
+		},
+		End:     session.End{ID: session.Version(c.id.V), Reason: session.Reason(c.reason.String), Detail: c.detail, Fed: c.fed},
+		EndedAt: optionalMoment(c.ended),
+	}}
+	return r, errors.Join(
+		whole("handle", r.Handle[:], c.handle, false),
+		whole("current_mark", r.Current[:], c.current, false),
+		whole("pending_mark", r.Pending[:], c.pending, true),
+		whole("previous_mark", r.Previous[:], c.previous, true),
+	)
 }
 
 // corruptError says that a row is none that this package has written.

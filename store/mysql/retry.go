@@ -24,9 +24,10 @@ func repeat(ctx context.Context, kind access, statement func() error) error {
 	mayAsk := kind == read
 	for try := 1; ; try++ {
 		err := statement()
-		switch c := classify(err); {
-		case err == nil || ctx.Err() != nil:
+		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		switch c := classify(err); {
 		case c == rolledBack && try < maxTries:
 		case c == lost && mayAsk:
 			mayAsk = false

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
@@ -17,26 +16,46 @@ import (
 // Where the condition holds, at least one column gets another value (generation, handed_at or pending_mark), so that the
 // number of changed rows, which is what the driver reports without clientFoundRows, is the number of rows that matched.
 
-// renewed is what every refresh moves, as assignments with their arguments.
-func renewed(r session.Renewal) (assignments string, args []any) {
-	assignments = " expires_at = LEAST({{now}} + ?, created_at + ?)"
-	args = []any{micros(r.Lifetimes.Idle), micros(r.Lifetimes.Absolute)}
-	if r.Device != (session.Device{}) {
-		assignments += ", user_agent = ?, address = ?"
-		args = append(args, []byte(r.Device.UserAgent), []byte(r.Device.Address))
-	}
-	return assignments, args
+// change is one of these statements, but for the end of the condition, which all have: one that notes a device, too, and one that
+// does not.
+type change struct{ withDevice, plain string }
+
+func newChange(set, condition string) change {
+	const (
+		begin   = "UPDATE `{{prefix}}sessions` SET "
+		renewed = ", expires_at = LEAST({{now}} + ?, created_at + ?)" // what every refresh moves
+		device  = ", user_agent = ?, address = ?"
+		where   = " WHERE handle = UNHEX(?) AND "
+	)
+	return change{begin + set + renewed + device + where + condition + alive, begin + set + renewed + where + condition + alive}
 }
 
-// rotate runs a compare-and-set: the assignments given and those of the renewal, of one session under a condition.
-func (s *Store) rotate(ctx context.Context, doing string, h session.Handle, renewal session.Renewal, set string, args []any, condition string, match ...any) (bool, error) {
+var (
+	confirm = newChange("previous_mark = current_mark, current_mark = UNHEX(?), current_at = pending_at, generation = generation + 1,"+
+		" rotated_at = {{now}}, auth_at = COALESCE(pending_auth_at, auth_at), pending_mark = UNHEX(?), pending_at = ?,"+
+		" pending_auth_at = ?, handed_at = IF(? > 0, {{now}}, NULL), handed = ?",
+		"pending_mark = UNHEX(?)")
+	handOut = newChange("handed_at = GREATEST({{now}}, handed_at + 1), handed = handed + IF(?, 1, 0)",
+		"current_mark = UNHEX(?) AND pending_mark = UNHEX(?)")
+	mint = newChange("pending_mark = UNHEX(?), pending_at = ?, pending_auth_at = ?, handed_at = {{now}}, handed = handed + 1",
+		"current_mark = UNHEX(?) AND pending_mark <=> UNHEX(?) AND handed_at <=> ?")
+)
+
+// rotate runs a compare-and-set: a change of one session, with the arguments of what it sets and of its condition.
+func (s *Store) rotate(ctx context.Context, doing string, h session.Handle, renewal session.Renewal, c change, set []any, match ...any) (bool, error) {
 	if err := fitsDevice(doing, renewal.Device); err != nil {
 		return false, err
 	}
-	renew, renewArgs := renewed(renewal)
-	n, err := s.exec(ctx, doing,
-		"UPDATE `{{prefix}}sessions` SET "+set+","+renew+" WHERE handle = UNHEX(?)"+condition+alive,
-		slices.Concat(args, renewArgs, []any{binary(h[:])}, match)...)
+	statement := c.plain
+	args := make([]any, 0, len(set)+5+len(match))
+	args = append(args, set...)
+	args = append(args, micros(renewal.Lifetimes.Idle), micros(renewal.Lifetimes.Absolute))
+	if renewal.Device != (session.Device{}) {
+		statement = c.withDevice
+		args = append(args, []byte(renewal.Device.UserAgent), []byte(renewal.Device.Address))
+	}
+	args = append(args, binary(h[:]))
+	n, err := s.exec(ctx, doing, statement, append(args, match...)...)
 	return n > 0, err
 }
 
@@ -49,27 +68,21 @@ func (s *Store) Confirm(ctx context.Context, h session.Handle, pending session.M
 	if next != nil {
 		offered, handed = *next, 1
 	}
-	return s.rotate(ctx, "confirm refresh token", h, renewal,
-		"previous_mark = current_mark, current_mark = UNHEX(?), current_at = pending_at, generation = generation + 1,"+
-			" rotated_at = {{now}}, auth_at = COALESCE(pending_auth_at, auth_at), pending_mark = UNHEX(?), pending_at = ?,"+
-			" pending_auth_at = ?, handed_at = IF(? > 0, {{now}}, NULL), handed = ?",
+	return s.rotate(ctx, "confirm refresh token", h, renewal, confirm,
 		[]any{binary(pending[:]), mark(offered.Mark), optional(offered.MintedAt), optional(offered.AuthAt), handed, handed},
-		" AND pending_mark = UNHEX(?)", mark(pending))
+		mark(pending))
 }
 
 // HandOut implements session.LiveStore.
 func (s *Store) HandOut(ctx context.Context, h session.Handle, current, pending session.Mark, counts bool, renewal session.Renewal) (bool, error) {
-	return s.rotate(ctx, "hand out refresh token", h, renewal,
-		"handed_at = GREATEST({{now}}, handed_at + 1), handed = handed + IF(?, 1, 0)", []any{counts},
-		" AND current_mark = UNHEX(?) AND pending_mark = UNHEX(?)", binary(current[:]), mark(pending))
+	return s.rotate(ctx, "hand out refresh token", h, renewal, handOut, []any{counts},
+		binary(current[:]), mark(pending))
 }
 
 // Mint implements session.LiveStore.
 func (s *Store) Mint(ctx context.Context, h session.Handle, current, pending session.Mark, handedAt time.Time, next session.Successor, renewal session.Renewal) (bool, error) {
-	return s.rotate(ctx, "offer refresh token", h, renewal,
-		"pending_mark = UNHEX(?), pending_at = ?, pending_auth_at = ?, handed_at = {{now}}, handed = handed + 1",
+	return s.rotate(ctx, "offer refresh token", h, renewal, mint,
 		[]any{mark(next.Mark), optional(next.MintedAt), optional(next.AuthAt)},
-		" AND current_mark = UNHEX(?) AND pending_mark <=> UNHEX(?) AND handed_at <=> ?",
 		binary(current[:]), mark(pending), optional(handedAt))
 }
 

@@ -59,7 +59,8 @@ func (s *Store) Insert(ctx context.Context, row session.NewRow) error {
 
 // Get implements session.LiveStore.
 func (s *Store) Get(ctx context.Context, h session.Handle) (session.Row, time.Time, error) {
-	records, err := query(ctx, s, scanRecord, "read session", selectRecord+" WHERE handle = UNHEX(?)"+alive, binary(h[:]))
+	const statement = selectRecord + " WHERE handle = UNHEX(?)" + alive
+	records, err := query(ctx, s, scanRecord, "read session", statement, binary(h[:]))
 	if err != nil {
 		return session.Row{}, time.Time{}, err
 	}
@@ -71,14 +72,15 @@ func (s *Store) Get(ctx context.Context, h session.Handle) (session.Row, time.Ti
 
 // List implements session.LiveStore. It leaves the payload out.
 func (s *Store) List(ctx context.Context, userID string, page session.Page) ([]session.Row, error) {
-	statement := selectRecordLight + " WHERE user_id = ?" + alive
-	args := []any{[]byte(userID)}
+	const (
+		ofUser  = selectRecordLight + " WHERE user_id = ?" + alive
+		ordered = " ORDER BY handle DESC LIMIT ?"
+	)
+	statement, args := ofUser+ordered, []any{[]byte(userID)}
 	if !page.Before.IsZero() {
-		statement += " AND handle < UNHEX(?)"
-		args = append(args, binary(page.Before[:]))
+		statement, args = ofUser+" AND handle < UNHEX(?)"+ordered, append(args, binary(page.Before[:]))
 	}
-	records, err := query(ctx, s, scanRecord, "list sessions",
-		statement+" ORDER BY handle DESC LIMIT ?", with(args, max(page.Limit, 0))...)
+	records, err := query(ctx, s, scanRecord, "list sessions", statement, append(args, max(page.Limit, 0))...)
 	if err != nil {
 		return nil, err
 	}

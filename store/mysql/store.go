@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
@@ -25,20 +24,18 @@ type Options struct {
 
 // Store is a session.Store in MySQL. Make one with Open or New. It is safe for concurrent use.
 type Store struct {
-	db     *sql.DB
-	owned  bool // db was made by Open
-	prefix string
-	names  *strings.Replacer
+	db    *sql.DB
+	on    conn // db, or one of its connections; see Elect
+	owned bool // db was made by Open
+
+	reached *reached
+	prefix  string
+	names   *names
 }
 
 var _ session.Store = (*Store)(nil)
 
 var validPrefix = regexp.MustCompile(`^[A-Za-z0-9_]{1,32}$`)
-
-// clock is the server's, in microseconds since 1970. It does not depend on the time zone of server or connection, as
-// UNIX_TIMESTAMP(NOW()) does, which takes two hours for one when daylight saving ends. It stands still within a
-// statement.
-const clock = `TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))`
 
 // New makes a store over a pool of the caller's, who sets its limits and closes it. It does not connect: the schema has
 // to be in place (see Migrate) when the first method is called. The error matches session.ErrInvalidConfig.
@@ -67,9 +64,11 @@ func New(db *sql.DB, opts Options) (*Store, error) {
 			session.ErrInvalidConfig, prefix)
 	}
 	return &Store{
-		db:     db,
-		prefix: prefix,
-		names:  strings.NewReplacer("{{prefix}}", prefix, "{{now}}", clock),
+		db:      db,
+		on:      db,
+		reached: new(reached),
+		prefix:  prefix,
+		names:   newNames(prefix),
 	}, nil
 }
 
@@ -89,7 +88,7 @@ func (s *Store) Close() error {
 func (s *Store) exec(ctx context.Context, doing, statement string, args ...any) (changed int64, err error) {
 	statement = s.names.Replace(statement)
 	err = repeat(ctx, write, func() error {
-		result, err := s.db.ExecContext(ctx, statement, args...)
+		result, err := s.on.ExecContext(ctx, statement, args...)
 		if err != nil {
 			return err
 		}
@@ -105,7 +104,7 @@ func query[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error)
 	var all []T
 	err := repeat(ctx, read, func() error {
 		all = nil
-		rows, err := s.db.QueryContext(ctx, statement, args...)
+		rows, err := s.on.QueryContext(ctx, statement, args...)
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func run(ctx context.Context, cfg config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	manager, err := session.New(ctx, memstore.New(nil), session.Config{AccessLifetime: cfg.access, Grace: cfg.grace})
+	manager, err := session.New(ctx, memstore.New(nil), session.Config{AccessLifetime: cfg.access, AccessJitter: session.NoJitter, Grace: cfg.grace})
 	if err != nil {
 		return err
 	}

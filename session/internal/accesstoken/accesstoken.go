@@ -110,39 +110,53 @@ type Expected struct {
 	Now      time.Time
 }
 
-// Parse verifies a token; keys finds a key by a token's first segment, or returns nil. The error is ErrInvalid.
-func Parse(token string, keys func(header string) *Key, want Expected) (Claims, error) {
+// Valid reports whether claims agree with what is expected, now.
+func (c Claims) Valid(want Expected) bool {
+	return c.Issuer == want.Issuer && c.Audience == want.Audience && c.IssuedAt.Unix() <= want.Now.Add(Leeway).Unix() &&
+		want.Now.UnixMilli() < c.ExpiresAt.UnixMilli()
+}
+
+// Parse verifies a token; keys finds a key by a token's first segment, or returns nil. It returns the key that has signed the token,
+// too. The error is ErrInvalid.
+func Parse(token string, keys func(header string) *Key, want Expected) (Claims, *Key, error) {
 	if len(token) > MaxLen || strings.ContainsFunc(token, notCompact) {
-		return Claims{}, ErrInvalid
+		return Claims{}, nil, ErrInvalid
 	}
-	header, rest, _ := strings.Cut(token, ".")
+	header, rest, segments := strings.Cut(token, ".")
+	if !segments {
+		return Claims{}, nil, ErrInvalid
+	}
 	key := keys(header)
 	if key == nil {
-		return Claims{}, ErrInvalid
+		return Claims{}, nil, ErrInvalid
 	}
 	body, signature, _ := strings.Cut(rest, ".")
 	// The signature before anything is read of what it signs: nobody but us chooses how much work that is. golang-jwt's parser
 	// has it the other way round, and what it reads of the header is pinned by the key.
-	if !key.signed(header+"."+body, signature) {
-		return Claims{}, ErrInvalid
+	if !key.signed(token[:len(header)+1+len(body)], signature) {
+		return Claims{}, nil, ErrInvalid
 	}
 	raw, err := strict.DecodeString(body)
 	var p parsed
-	if err != nil || json.Unmarshal(raw, &p) != nil || !distinct(raw) {
-		return Claims{}, ErrInvalid
+	if err != nil || json.Unmarshal(raw, &p) != nil || !distinct(raw) || !p.sound() {
+		return Claims{}, nil, ErrInvalid
 	}
-	latest := want.Now.Add(Leeway).Unix()
-	if p.Issuer != want.Issuer || p.Audience != want.Audience || p.IssuedAt > latest || p.NotBefore > latest ||
-		want.Now.UnixMilli() >= int64(p.ExpiresAt) || p.IssuedAt <= 0 || p.NotBefore <= 0 || p.Subject == "" || p.RefreshMark == (mark{}) ||
-		p.StoreTime < 0 || p.StoreTime/1000 > lastDate || p.AuthTime < 0 || p.AuthTime > lastDate {
-		return Claims{}, ErrInvalid
-	}
-	return Claims{
+	claims := Claims{
 		Issuer: p.Issuer, Audience: p.Audience, Subject: p.Subject, Session: p.Session,
 		IssuedAt: time.Unix(p.IssuedAt, 0).UTC(), ExpiresAt: time.UnixMilli(int64(p.ExpiresAt)).UTC(),
 		StoreTime: moment(p.StoreTime, time.Millisecond), AuthTime: moment(p.AuthTime, time.Second),
-		RefreshMark: p.RefreshMark, Unconfirmed: p.Unconfirmed, AntiCSRF: p.AntiCSRF, Payload: p.Payload,
-	}, nil
+		RefreshMark: p.RefreshMark, Unconfirmed: p.Unconfirmed, AntiCSRF: p.AntiCSRF, Payload: slices.Clip(p.Payload),
+	}
+	if !claims.Valid(want) {
+		return Claims{}, nil, ErrInvalid
+	}
+	return claims, key, nil
+}
+
+// sound reports whether the claims are some that Sign could have written. nbf is iat, so that who checks the one has checked both.
+func (p *parsed) sound() bool {
+	return p.Subject != "" && p.RefreshMark != (mark{}) && p.IssuedAt > 0 && p.IssuedAt <= lastDate && p.NotBefore == p.IssuedAt &&
+		p.StoreTime >= 0 && p.StoreTime/1000 <= lastDate && p.AuthTime >= 0 && p.AuthTime <= lastDate
 }
 
 // distinct reports whether no member of the claims stands there twice, in whatever case: encoding/json would take the last

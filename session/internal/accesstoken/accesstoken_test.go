@@ -64,7 +64,7 @@ func TestParseGivesBackWhatWasSigned(t *testing.T) {
 		"everything": full(),
 		"least":      {Subject: "u", Session: "s", IssuedAt: now, ExpiresAt: now.Add(time.Second), RefreshMark: [32]byte{1}},
 	} {
-		got, err := Parse(sign(t, k, c), only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now})
+		got, _, err := Parse(sign(t, k, c), only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now})
 		if err != nil || !reflect.DeepEqual(got, c) {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, c)
 		}
@@ -111,7 +111,7 @@ func TestParseChecksTimes(t *testing.T) {
 		{"iat as far ahead as allowed", now.Add(-Leeway), true},
 		{"iat one second further", now.Add(-Leeway - time.Second), false},
 	} {
-		_, err := Parse(token, only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: test.now})
+		_, _, err := Parse(token, only(k), Expected{Issuer: c.Issuer, Audience: c.Audience, Now: test.now})
 		if (err == nil) != test.ok {
 			t.Errorf("%s: got %v", test.name, err)
 		}
@@ -137,11 +137,11 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 	mark := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
 	body := `{"sub":"u","sid":"s","iat":1760000000,"nbf":1760000000,"exp":1760000900,"rt":"` + mark + `"}`
 	want := Expected{Now: now}
-	if _, err := Parse(resign(header, body), only(k), want); err != nil {
+	if _, _, err := Parse(resign(header, body), only(k), want); err != nil {
 		t.Fatalf("the pattern of this test is wrong: %v", err)
 	}
 	later := strings.Replace(body, `"sid"`, `"x":{"y":["}",{"sub":"inner","sub":"\"}"}]},"later":"\"sub\":","sid"`, 1)
-	if _, err := Parse(resign(header, later), only(k), want); err != nil {
+	if _, _, err := Parse(resign(header, later), only(k), want); err != nil {
 		t.Errorf("claims of a later version are refused: %v", err)
 	}
 	for name, h := range map[string]string{
@@ -156,7 +156,7 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 		"spaces":     `{"alg": "HS256","kid":"kid","typ":"watchword-access+jwt"}`,
 		"duplicate":  `{"alg":"none","alg":"HS256","kid":"kid","typ":"watchword-access+jwt"}`,
 	} {
-		if _, err := Parse(resign(h, body), only(k), want); err == nil {
+		if _, _, err := Parse(resign(h, body), only(k), want); err == nil {
 			t.Errorf("header with %s passes", name)
 		}
 	}
@@ -175,6 +175,7 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 		"no rt":            strings.Replace(body, `,"rt":"`+mark+`"`, ``, 1),
 		"no sub":           strings.Replace(body, `"sub":"u",`, ``, 1),
 		"no iat":           strings.Replace(body, `"iat":1760000000,`, ``, 1),
+		"past nbf":         strings.Replace(body, `"nbf":1760000000`, `"nbf":1759999999`, 1),
 		"negative nbf":     strings.Replace(body, `"nbf":1760000000`, `"nbf":-1`, 1),
 		"invalid UTF-8":    strings.Replace(body, `"u"`, "\"\xff\"", 1),
 		"foreign iss":      strings.Replace(body, `{`, `{"iss":"x",`, 1),
@@ -186,7 +187,7 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 		"null":             "null",
 		"empty":            "",
 	} {
-		if _, err := Parse(resign(header, b), only(k), want); err == nil {
+		if _, _, err := Parse(resign(header, b), only(k), want); err == nil {
 			t.Errorf("body with %s passes", name)
 		}
 	}
@@ -197,10 +198,11 @@ func TestParseRefusesWhatThisPackageDoesNotWrite(t *testing.T) {
 		"padding":                  good + "=",
 		"fourth segment":           good + ".",
 		"over 8 KiB":               good + strings.Repeat("A", MaxLen),
+		"header alone":             k.Header(),
 		"no signature":             good[:strings.LastIndex(good, ".")+1],
 		"standard base64":          strings.NewReplacer("-", "+", "_", "/").Replace(good) + "+",
 	} {
-		if _, err := Parse(token, only(k), want); err == nil {
+		if _, _, err := Parse(token, only(k), want); err == nil {
 			t.Errorf("token with %s passes", name)
 		}
 	}
@@ -233,7 +235,7 @@ func FuzzParse(f *testing.F) {
 	header := `{"alg":"HS256","kid":"kid","typ":"watchword-access+jwt"}`
 	want := Expected{Issuer: c.Issuer, Audience: c.Audience, Now: now}
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := Parse(text, only(k), want); err == nil && text != token {
+		if _, _, err := Parse(text, only(k), want); err == nil && text != token {
 			t.Errorf("%q passes", text)
 		} else if err != nil && err != ErrInvalid { //nolint:errorlint // uniform: this very error, without any detail
 			t.Errorf("%q: got %v, want ErrInvalid itself", text, err)
@@ -244,8 +246,8 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is taken for a header of a key %q", text, kid)
 		}
 		signed := resign(header, text)
-		got, err := Parse(signed, only(k), want)
-		if again, errAgain := Parse(signed, only(k), want); !reflect.DeepEqual(got, again) || !errors.Is(errAgain, err) {
+		got, _, err := Parse(signed, only(k), want)
+		if again, _, errAgain := Parse(signed, only(k), want); !reflect.DeepEqual(got, again) || !errors.Is(errAgain, err) {
 			t.Errorf("%s: got %+v, %v, and then %+v, %v", text, got, err, again, errAgain)
 		}
 		if err != nil {
@@ -258,7 +260,7 @@ func FuzzParse(f *testing.F) {
 		if got.IssuedAt.Unix() > now.Add(Leeway).Unix() || !now.Before(got.ExpiresAt) || got.Issuer != c.Issuer || got.Audience != c.Audience {
 			t.Errorf("%s: it passes as %+v", text, got)
 		}
-		if resigned, err := Parse(sign(t, k, got), only(k), want); err != nil || !reflect.DeepEqual(resigned, got) {
+		if resigned, _, err := Parse(sign(t, k, got), only(k), want); err != nil || !reflect.DeepEqual(resigned, got) {
 			t.Errorf("%s: signed again, %+v is %+v, %v", text, got, resigned, err)
 		}
 	})
@@ -314,7 +316,7 @@ func FuzzClaims(f *testing.F) {
 			Unconfirmed: unconfirmed, Payload: json.RawMessage(payload), RefreshMark: [32]byte{1},
 		}
 		token := sign(t, k, c)
-		got, err := Parse(token, only(k), Expected{Now: now})
+		got, _, err := Parse(token, only(k), Expected{Now: now})
 		if len(token) > MaxLen {
 			return
 		}

@@ -110,7 +110,7 @@ func (c Config) Loopback() bool {
 // Grace is the configured grace; zero in the strict mode.
 func (c Config) Grace() time.Duration { return max(c.Session.Grace, 0) }
 
-// Access is how long access tokens live, as session.Config has it: the default gives way to the other lifetimes.
+// Access is how long access tokens live, but for their jitter, as session.Config has it: the default gives way to the other lifetimes.
 func (c Config) Access() time.Duration {
 	absolute := cmp.Or(c.Session.AbsoluteLifetime, max(session.DefaultAbsoluteLifetime, c.Session.IdleLifetime))
 	idle := cmp.Or(c.Session.IdleLifetime, min(session.DefaultIdleLifetime, absolute))

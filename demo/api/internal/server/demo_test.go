@@ -107,6 +107,7 @@ func start(t *testing.T, opts options) *demo {
 			recorder.Event(e)
 		}
 	}
+	opts.session.AccessJitter = session.NoJitter // tests turn the clock to the very end of a token
 	manager, err := session.New(t.Context(), store, opts.session)
 	if err != nil {
 		t.Fatal(err)

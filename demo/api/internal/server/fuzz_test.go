@@ -38,7 +38,7 @@ func newFuzzedDemo(t testing.TB, dir string) fuzzedDemo {
 	t.Helper()
 	now := time.UnixMilli(1_760_000_000_000)
 	clock := func() time.Time { return now }
-	manager, err := session.New(t.Context(), memstore.New(clock), session.Config{Clock: clock, Random: rand.NewChaCha8([32]byte{})})
+	manager, err := session.New(t.Context(), memstore.New(clock), session.Config{AccessJitter: session.NoJitter, Clock: clock, Random: rand.NewChaCha8([32]byte{})})
 	if err != nil {
 		t.Fatal(err)
 	}
