@@ -10,7 +10,7 @@ import (
 
 func TestCleanupCounts(t *testing.T) {
 	t.Parallel()
-	const tokensLive = session.DefaultAccessLifetime*21/20 + 3*time.Minute // with their jitter, and what clocks may differ by, on either side
+	const tokensLive = session.DefaultAccessLifetime + 3*time.Minute // with what clocks may differ by, on either side
 	for _, test := range []struct {
 		name      string
 		retention time.Duration

@@ -156,7 +156,8 @@ func newWorld(t *testing.T, change ...func(*session.Config)) *world {
 	t.Helper()
 	c := newClock()
 	w := &world{t: t, ctx: t.Context(), clock: c, store: &watchedStore{Store: memstore.New(c.Now), calls: map[string]int{}}}
-	w.cfg = session.Config{Clock: c.Now, OnTheft: func(_ context.Context, theft *session.TheftError) {
+	// Without jitter, so that tests can turn the clock to the very end of a token.
+	w.cfg = session.Config{AccessJitter: session.NoJitter, Clock: c.Now, OnTheft: func(_ context.Context, theft *session.TheftError) {
 		w.thefts = append(w.thefts, *theft)
 	}}
 	for _, f := range change {

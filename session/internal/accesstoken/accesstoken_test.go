@@ -7,6 +7,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -316,6 +317,9 @@ func FuzzClaims(f *testing.F) {
 			Unconfirmed: unconfirmed, Payload: json.RawMessage(payload), RefreshMark: [32]byte{1},
 		}
 		token := sign(t, k, c)
+		if _, body, _ := strings.Cut(token, "."); !strings.HasPrefix(body, encoded(t, c)) {
+			t.Errorf("got %s, and the encoder writes %s", body, encoded(t, c))
+		}
 		got, _, err := Parse(token, only(k), Expected{Now: now})
 		if len(token) > MaxLen {
 			return
@@ -324,4 +328,34 @@ func FuzzClaims(f *testing.F) {
 			t.Errorf("got %+v, %v, want %+v", got, err, c)
 		}
 	})
+}
+
+// encoded is the beginning of a token's claims, up to their payload, as encoding/json writes them.
+func encoded(t *testing.T, c Claims) string {
+	t.Helper()
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(struct {
+		Issuer      string      `json:"iss,omitempty"`
+		Audience    string      `json:"aud,omitempty"`
+		Subject     string      `json:"sub"`
+		Session     string      `json:"sid"`
+		IssuedAt    int64       `json:"iat"`
+		NotBefore   int64       `json:"nbf"`
+		ExpiresAt   json.Number `json:"exp"`
+		StoreTime   int64       `json:"sat,omitempty"`
+		AuthTime    int64       `json:"auth_time,omitempty"`
+		RefreshMark string      `json:"rt"`
+		Unconfirmed bool        `json:"unc,omitempty"`
+		AntiCSRF    string      `json:"csrf,omitempty"`
+	}{
+		c.Issuer, c.Audience, c.Subject, c.Session, c.IssuedAt.Unix(), c.IssuedAt.Unix(), json.Number(strings.TrimSuffix(strconv.FormatFloat(float64(c.ExpiresAt.UnixMilli())/1000, 'f', 3, 64), ".000")),
+		unix(c.StoreTime, time.Time.UnixMilli), unix(c.AuthTime, time.Time.Unix), base64.RawURLEncoding.EncodeToString(c.RefreshMark[:]), c.Unconfirmed, c.AntiCSRF,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	text := bytes.TrimSuffix(body.Bytes(), []byte("}\n"))
+	whole := base64.RawURLEncoding.EncodeToString(text)
+	return whole[:len(whole)-1] // whose last character depends on what comes then
 }
