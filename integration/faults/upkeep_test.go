@@ -234,7 +234,7 @@ func (w *watchedKeys) Keys(ctx context.Context) ([]session.Key, time.Time, error
 
 // Elect implements session.Elector by the store's.
 func (w *watchedKeys) Elect(ctx context.Context, f func(session.Cleaner) error) (bool, error) {
-	return w.Store.(session.Elector).Elect(ctx, f) //nolint:forcetypeassert,errcheck // *mysql.Store is one
+	return w.Store.(session.Elector).Elect(ctx, f) //nolint:forcetypeassert // *mysql.Store is one
 }
 
 func (w *watchedKeys) InsertKey(ctx context.Context, key session.Key) error {

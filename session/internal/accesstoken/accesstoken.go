@@ -271,7 +271,9 @@ type milliseconds int64
 func (m milliseconds) append(b []byte) []byte {
 	b = strconv.AppendInt(b, int64(m/1000), 10)
 	if ms := m % 1000; ms != 0 {
-		b = append(b, '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10))
+		point := len(b)
+		b = strconv.AppendInt(b, 1000+int64(ms), 10)
+		b[point] = '.'
 	}
 	return b
 }
