@@ -90,9 +90,6 @@ func run(ctx context.Context, e *env.Env) (_ report.Section, err error) {
 		}
 		e.Progress("%d sessions in %v, %.0f bytes each", t.rows, took.Round(time.Second), each)
 		sizes.Rows = append(sizes.Rows, []string{"as described", fmt.Sprint(t.rows), fmt.Sprintf("%.0f", each), took.Round(time.Second).String()})
-		if i == len(p.tables)-1 {
-			section.Budgets = append(section.Budgets, bytesBudget("a session with 260 bytes of payload and data", each))
-		}
 	}
 	if err := leanSizes(ctx, dsn, p.lean, &sizes, &section); err != nil {
 		return section, err
@@ -144,7 +141,7 @@ func leanSizes(ctx context.Context, dsn string, rows int, sizes *report.Table, s
 		}
 		sizes.Rows = append(sizes.Rows, []string{lean.what, fmt.Sprint(rows), fmt.Sprintf("%.0f", each), time.Since(began).Round(time.Second).String()})
 		if !lean.noDevice {
-			section.Budgets = append(section.Budgets, bytesBudget("a session without payload and data", each))
+			section.Budgets = append(section.Budgets, bytesBudget("a session, without the payload and data that the application gives it", each))
 		}
 	}
 	return nil

@@ -301,7 +301,7 @@ func TestAccess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, lives := cfg.Access(), tokens.AccessExpires.Sub(tokens.IssuedAt); (got-lives).Abs() > got/20 {
+		if got, lives := cfg.Access(), tokens.AccessExpires.Sub(tokens.IssuedAt); (got - lives).Abs() > got/20 {
 			t.Errorf("%v: got %v, but one lives for %v", environ, got, lives)
 		}
 	}
