@@ -37,6 +37,8 @@ type feed struct {
 	everybody atomic.Uint64  // tokens from before this moment of the store's clock are refused
 	seeds     [2]maphash.Seed
 
+	relevant time.Duration // how long after a revocation there can be tokens that it concerns
+
 	turn  chan struct{} // holds one token while a reading is under way
 	last  atomic.Pointer[reading]
 	stale atomic.Bool
@@ -64,14 +66,11 @@ func openFeed(ctx context.Context, store Store, cfg Config, events *events, stor
 	f := &feed{
 		cfg: cfg, store: store, events: events, opened: storeNow,
 		sessions: denylist.New(), users: denylist.New(),
-		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		turn:  make(chan struct{}, 1),
+		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		relevant: cfg.tokenLives(PurposeAccess), turn: make(chan struct{}, 1),
 	}
 	return f, f.poll(ctx)
 }
-
-// relevant is how long after a revocation there can be tokens that it concerns.
-func (f *feed) relevant() time.Duration { return f.cfg.tokenLives(PurposeAccess) }
 
 // check refuses what was revoked: an EndedError where the session is known to have ended, and ErrTryRefresh where the token
 // is older than a revocation of many, which the session may have come after; or so old that nobody remembers what became of its
@@ -80,7 +79,7 @@ func (f *feed) check(h Handle, userID string, minted, now time.Time) error {
 	if reason, ended := f.sessions.Lookup(denylist.Key(h)); ended {
 		return &EndedError{Handle: h, Reason: reasons[reason]}
 	}
-	if !minted.IsZero() && f.storeTime(now).Sub(minted) > f.relevant() {
+	if !minted.IsZero() && f.storeTime(now).Sub(minted) > f.relevant {
 		return ErrTryRefresh
 	}
 	at := uint64(max(minted.UnixMilli(), 0))
@@ -201,7 +200,7 @@ func (f *feed) read(ctx context.Context, begun time.Time) (total int, err error)
 		}
 	}
 	f.last.Store(next)
-	if next.now.Sub(f.swept) >= f.relevant()/8 {
+	if next.now.Sub(f.swept) >= f.relevant/8 {
 		f.sessions.Sweep(next.now)
 		f.users.Sweep(next.now)
 		f.swept = next.now
@@ -219,7 +218,7 @@ func (f *feed) since(ctx context.Context) (time.Time, error) {
 	if now.IsZero() {
 		_, now, err = f.page(ctx, f.cfg.Clock().Add(maxLifetime), 1) // for the store's clock alone
 	}
-	return now.Add(-feedOverlap - f.relevant()), err
+	return now.Add(-feedOverlap - f.relevant), err
 }
 
 func (f *feed) page(ctx context.Context, since time.Time, limit int) ([]Revocation, time.Time, error) {
@@ -234,7 +233,7 @@ func (f *feed) page(ctx context.Context, since time.Time, limit int) ([]Revocati
 
 // note takes an entry into memory.
 func (f *feed) note(r Revocation) {
-	until := r.At.Add(f.relevant())
+	until := r.At.Add(f.relevant)
 	before := uint64(max(r.At.UnixMilli()+1, 0)) // the next millisecond, since tokens have no more
 	switch {
 	case !r.Handle.IsZero():

@@ -260,7 +260,9 @@ func (m *Manager) issue(g grant) (*Session, Tokens, error) {
 	if !g.kept {
 		tokens.RefreshToken = g.refresh.String()
 	}
-	return &Session{manager: m, handle: g.handle, userID: g.userID, payload: g.payload, expires: claims.ExpiresAt, authAt: g.authAt.Truncate(time.Second), mark: mark}, tokens, nil
+	return &Session{manager: m, facts: &facts{
+		handle: g.handle, userID: g.userID, payload: g.payload, expires: claims.ExpiresAt, authAt: g.authAt.Truncate(time.Second), mark: mark,
+	}}, tokens, nil
 }
 
 // generationID makes the public id of a generation from its mark, so that it is the same however often that generation

@@ -9,17 +9,20 @@ import (
 // Session is one login of one user on one client, as a request sees it: what its access token says, and the operations
 // on that session. It is safe for concurrent use.
 type Session struct {
-	manager *Manager
+	*facts
+	manager   *Manager
+	renewed   *Tokens // the access token without unc, when verification confirmed it
+	maxAccess int     // the longest access token that the client's transport can carry; zero: not known
+}
+
+// facts are what an access token says. All Sessions of a token that is remembered share them, and nobody changes them.
+type facts struct {
 	handle  Handle
 	userID  string
 	payload json.RawMessage
-
-	expires time.Time // of the access token
+	expires time.Time
 	authAt  time.Time
-	mark    Mark    // of the refresh token that came with it
-	renewed *Tokens // the access token without unc, when verification confirmed it
-
-	maxAccess int // the longest access token that the client's transport can carry; zero: not known
+	mark    Mark // of the refresh token that came with it
 }
 
 // Handle returns the session's public identifier.

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/json"
 	"hash/maphash"
 	"math/bits"
 	"strings"
@@ -34,7 +35,7 @@ type verifiedToken struct {
 	header string // its first segment
 	key    *accesstoken.Key
 	claims accesstoken.Claims
-	handle Handle // of the session that the claims name
+	facts  facts // of the claims
 }
 
 // maxVerified is the length of the longest token that is remembered, in bytes: with half a kilobyte beside it, it bounds the memory of each.
@@ -61,7 +62,7 @@ func (v *verifiedTokens) parse(token string, keys func(header string) *accesstok
 		hash = maphash.String(v.seed, token)
 		set = &v.sets[hash%uint64(len(v.sets))]
 		if known := set.find(hash, token); known != nil && keys(known.header) == known.key {
-			if !known.claims.Valid(want) {
+			if !known.claims.Valid(&want) {
 				return nil, ErrTryRefresh
 			}
 			return known, nil
@@ -75,7 +76,12 @@ func (v *verifiedTokens) parse(token string, keys func(header string) *accesstok
 	if err != nil {
 		return nil, ErrTryRefresh
 	}
-	verified := &verifiedToken{header: key.Header(), key: key, claims: claims, handle: handle}
+	verified := &verifiedToken{header: key.Header(), key: key, claims: claims, facts: facts{
+		handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime, mark: claims.RefreshMark,
+	}}
+	if claims.Payload == nil {
+		verified.facts.payload = json.RawMessage("null")
+	}
 	if remembers {
 		verified.token = strings.Clone(token) // it may be a part of a request's header, which would be kept with it
 		set.add(hash, verified)

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -129,14 +128,7 @@ func newSession(m *Manager, verified *verifiedToken, opts VerifyOptions) (*Sessi
 			return nil, ErrAntiCSRF
 		}
 	}
-	s := &Session{
-		manager: m, handle: verified.handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime,
-		mark: claims.RefreshMark, maxAccess: opts.MaxAccessToken,
-	}
-	if s.payload == nil {
-		s.payload = json.RawMessage("null")
-	}
-	return s, nil
+	return &Session{manager: m, facts: &verified.facts, maxAccess: opts.MaxAccessToken}, nil
 }
 
 // confirmShare is which part of StoreTimeout a first use may wait for its confirmation.

@@ -146,9 +146,9 @@ type Expected struct {
 }
 
 // Valid reports whether claims agree with what is expected, now.
-func (c Claims) Valid(want Expected) bool {
-	return c.Issuer == want.Issuer && c.Audience == want.Audience && c.IssuedAt.Unix() <= want.Now.Add(Leeway).Unix() &&
-		want.Now.UnixMilli() < c.ExpiresAt.UnixMilli()
+func (c *Claims) Valid(want *Expected) bool {
+	now := want.Now.UnixMilli()
+	return c.Issuer == want.Issuer && c.Audience == want.Audience && c.IssuedAt.UnixMilli() <= now+Leeway.Milliseconds() && now < c.ExpiresAt.UnixMilli()
 }
 
 // Parse verifies a token; keys finds a key by a token's first segment, or returns nil. It returns the key that has signed the token,
@@ -182,7 +182,7 @@ func Parse(token string, keys func(header string) *Key, want Expected) (Claims, 
 		StoreTime: moment(p.StoreTime, time.Millisecond), AuthTime: moment(p.AuthTime, time.Second),
 		RefreshMark: p.RefreshMark, Unconfirmed: p.Unconfirmed, AntiCSRF: p.AntiCSRF, Payload: slices.Clip(p.Payload),
 	}
-	if !claims.Valid(want) {
+	if !claims.Valid(&want) {
 		return Claims{}, nil, ErrInvalid
 	}
 	return claims, key, nil
