@@ -36,6 +36,7 @@ func (p *process) config() session.Config {
 		AbsoluteLifetime: s.AbsoluteLifetime,
 		Grace:            s.Grace,
 		StoreTimeout:     24 * time.Hour, // the one wall clock in a Manager; a run is over long before
+		CleanupShare:     1,              // a job that sleeps has done its work
 		Revocation:       session.RevocationOff,
 		OnTheft:          func(_ context.Context, e *session.TheftError) { s.theft(e.Kind) },
 		Clock:            p.now,
