@@ -67,33 +67,38 @@ func TestUnknownKids(t *testing.T) {
 			return err
 		}, &fetches},
 	} {
-		c.looks.Store(0)
-		before, began := heap(), time.Now()
-		var all sync.WaitGroup
-		const callers = 8
-		for range callers {
-			all.Go(func() {
-				for i := range *kids / callers {
-					if c.verify(unknownKid()+"."+rest) == nil {
-						t.Errorf("%s: a token of an unknown key passed", c.name)
-					}
-					if i%1000 == 0 {
-						if err := c.verify(good.AccessToken); err != nil {
-							t.Errorf("%s: a good token meanwhile: %v", c.name, err)
+		const limit = 256 << 10                                     // 10 bytes a key, and less in the long form
+		for try, grown := 1, int64(limit+1); grown > limit; try++ { // what else goes on in this process may have grown, once or twice
+			if try > 3 {
+				t.Errorf("%s: the heap has grown by %d KiB, and by more than %d each time", c.name, grown>>10, limit>>10)
+				break
+			}
+			c.looks.Store(0)
+			before, began := heap(), time.Now()
+			var all sync.WaitGroup
+			const callers = 8
+			for range callers {
+				all.Go(func() {
+					for i := range *kids / callers {
+						if c.verify(unknownKid()+"."+rest) == nil {
+							t.Errorf("%s: a token of an unknown key passed", c.name)
+						}
+						if i%1000 == 0 {
+							if err := c.verify(good.AccessToken); err != nil {
+								t.Errorf("%s: a good token meanwhile: %v", c.name, err)
+							}
 						}
 					}
-				}
-			})
-		}
-		all.Wait()
-		took, grown := time.Since(began), heap()-before
-		looks := int(c.looks.Load())
-		t.Logf("%s: %d unknown keys in %v: looked %d times, heap %+d KiB", c.name, *kids, took.Round(time.Millisecond), looks, grown>>10)
-		if most := int(took/time.Second) + 2; looks < 1 || looks > most {
-			t.Errorf("%s: looked for keys %d times in %v, want 1 to %d times", c.name, looks, took, most)
-		}
-		if grown > 256<<10 { // 10 bytes a key, and less in the long form
-			t.Errorf("%s: the heap has grown by %d KiB", c.name, grown>>10)
+				})
+			}
+			all.Wait()
+			took := time.Since(began)
+			grown = heap() - before
+			looks := int(c.looks.Load())
+			t.Logf("%s: %d unknown keys in %v: looked %d times, heap %+d KiB", c.name, *kids, took.Round(time.Millisecond), looks, grown>>10)
+			if most := int(took/time.Second) + 2; looks < 1 || looks > most {
+				t.Errorf("%s: looked for keys %d times in %v, want 1 to %d times", c.name, looks, took, most)
+			}
 		}
 	}
 }
