@@ -10,12 +10,12 @@ import (
 	"github.com/watchword-dev/watchword/session"
 )
 
-// elector returns the store as one that elects. Not every store does.
+// elector returns the store as one that elects. Run asks no other store for it.
 func (s suite) elector(t *testing.T) session.Elector {
 	t.Helper()
 	elector, ok := s.Store.(session.Elector)
 	if !ok {
-		t.Skip("the store is no session.Elector, which it need not be: any number of processes may clean up at once")
+		t.Fatalf("%T is no session.Elector, although another of the same Open was one", s.Store)
 	}
 	return elector
 }

@@ -41,9 +41,10 @@ import (
 // Open returns a store for one test: empty, and seen by nobody else. It closes what it opened by t.Cleanup.
 type Open func(t *testing.T) session.Store
 
-// Run runs the whole suite, in parallel. It takes a few seconds at most.
+// Run runs the whole suite, in parallel. It takes a few seconds at most. Those of its tests that are about elections run where the store
+// is a session.Elector, which it need not be.
 func Run(t *testing.T, open Open) {
-	for _, test := range []test{
+	tests := []test{
 		{"InsertThenGet", insertThenGet},
 		{"InsertDuplicate", insertDuplicate},
 		{"MissingIsNotFound", missing},
@@ -113,10 +114,11 @@ func Run(t *testing.T, open Open) {
 		{"EndedByOne", endedByOne},
 		{"GetSeesWhatWasAcknowledged", acknowledged},
 		{"OneConnectionPerCall", oneConnection},
-		{"ElectOne", electOne},
-		{"ElectionEnds", electOver},
-		{"ElectOneOf16", electOnceAtATime},
-	} {
+	}
+	if _, elects := open(t).(session.Elector); elects {
+		tests = append(tests, test{"ElectOne", electOne}, test{"ElectionEnds", electOver}, test{"ElectOneOf16", electOnceAtATime})
+	}
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			run(t, open, test.run)
