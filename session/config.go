@@ -22,7 +22,7 @@ const (
 	DefaultAccessKeyRotation  = 24 * time.Hour
 	DefaultRefreshKeyRotation = 30 * 24 * time.Hour
 	DefaultKeyPropagation     = 5 * time.Minute
-	DefaultKeyPollInterval    = time.Minute
+	DefaultKeyPollInterval    = 90 * time.Second
 
 	DefaultMaxHandOuts    = 32
 	DefaultMaxDataBytes   = 1 << 20
@@ -32,7 +32,7 @@ const (
 	DefaultFeedInterval    = time.Second
 	DefaultMaxFeedAge      = 30 * time.Second
 	DefaultEndingRetention = 30 * 24 * time.Hour
-	DefaultCleanupInterval = 10 * time.Minute
+	DefaultCleanupInterval = 15 * time.Minute
 	DefaultCleanupShare    = 0.25
 )
 
@@ -164,7 +164,7 @@ type Config struct {
 	// EndingRetention is how long it is kept how a session ended; default 30 days. NoEndings: hardly longer than
 	// AccessLifetime.
 	EndingRetention time.Duration
-	// CleanupInterval is how often Manager.Run removes what is no longer needed; default 10 min. NoCleanup: never; see
+	// CleanupInterval is how often Manager.Run removes what is no longer needed; default 15 min. NoCleanup: never; see
 	// Manager.Cleanup.
 	CleanupInterval time.Duration
 	// CleanupSchedule says instead when Manager.Run does so: it is given the time by Clock, and returns the next moment after it, as the
@@ -203,7 +203,8 @@ type Config struct {
 	// KeyPropagation is how long before it signs a key is published, so that every process has loaded it by then; default
 	// 5 min, at least twice KeyPollInterval.
 	KeyPropagation time.Duration
-	// KeyPollInterval is how old a process's knowledge of the keys may be; default 1 min.
+	// KeyPollInterval is how old a process's knowledge of the keys may be; default 90 s, or half of a shorter
+	// KeyPropagation. With RevocationFeed each reading of the feed brings it up to date, too, and the keys themselves are read every tenth time.
 	KeyPollInterval time.Duration
 
 	// KeyEncryption seals the keys that the store holds; default nil: they are in the clear.
@@ -256,7 +257,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.AccessKeyRotation, DefaultAccessKeyRotation)
 	orDefault(&c.RefreshKeyRotation, DefaultRefreshKeyRotation)
 	orDefault(&c.KeyPropagation, DefaultKeyPropagation)
-	orDefault(&c.KeyPollInterval, DefaultKeyPollInterval)
+	orDefault(&c.KeyPollInterval, min(DefaultKeyPollInterval, c.KeyPropagation/2))
 	orDefault(&c.FeedInterval, DefaultFeedInterval)
 	orDefault(&c.MaxFeedAge, max(DefaultMaxFeedAge, 2*c.FeedInterval))
 	orDefault(&c.StaleFeed, StaleFeedAccept)

@@ -31,6 +31,8 @@ type feed struct {
 	store  Store
 	events *events
 	opened time.Time // the store's clock before the first reading; zero: not known
+	// hear is told what each reading says of signing keys.
+	hear func(ctx context.Context, news []Revocation, as reading)
 
 	sessions  *denylist.List // by handle; the value is an index of reasons
 	users     *denylist.List // by a hash of the user id; the value is a moment as Unix milliseconds, as in everybody
@@ -55,16 +57,16 @@ type reading struct {
 // FeedPoll describes one reading of the feed.
 type FeedPoll struct {
 	Took    time.Duration
-	Entries int   // that were read, known ones included
+	Entries int   // of revocations that were read, known ones included
 	Known   int   // that are held in memory now
 	Err     error // why it failed; it matches ErrUnavailable
 }
 
 // openFeed reads the whole feed: everything that concerns a token which has not expired. storeNow is the store's clock, or a moment before;
 // zero: it is to be asked. The error matches errors.ErrUnsupported if the store keeps none.
-func openFeed(ctx context.Context, store Store, cfg Config, events *events, storeNow time.Time) (*feed, error) {
+func openFeed(ctx context.Context, store Store, cfg Config, keys *keychain, storeNow time.Time) (*feed, error) {
 	f := &feed{
-		cfg: cfg, store: store, events: events, opened: storeNow,
+		cfg: cfg, store: store, events: keys.events, opened: storeNow, hear: keys.hear,
 		sessions: denylist.New(), users: denylist.New(),
 		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		relevant: cfg.tokenLives(PurposeAccess), turn: make(chan struct{}, 1),
@@ -139,8 +141,11 @@ func (f *feed) poll(ctx context.Context) error {
 	if done.begun.IsZero() {
 		return err
 	}
+	if err == nil {
+		f.hear(ctx, done.keys, done.reading)
+	}
 	if f.cfg.OnFeedPoll != nil { // when others may read again: it may be slow, or revoke something itself
-		f.cfg.OnFeedPoll(FeedPoll{Took: done.ended.Sub(done.begun), Entries: done.entries, Known: f.known(), Err: err})
+		f.cfg.OnFeedPoll(FeedPoll{Took: done.took, Entries: done.entries, Known: f.known(), Err: err})
 	}
 	if err == nil && f.stale.CompareAndSwap(true, false) {
 		f.cfg.Logger.Info("the feed of revocations is read again")
@@ -151,8 +156,11 @@ func (f *feed) poll(ctx context.Context) error {
 
 // polled is one attempt at reading the feed.
 type polled struct {
-	before, begun, ended time.Time // before: the beginning of the last one that succeeded
-	entries              int
+	reading
+	before  time.Time // the beginning of the last one that succeeded
+	took    time.Duration
+	entries int
+	keys    []Revocation // those of the entries that are about keys
 }
 
 // turnOf reads the feed when it is the caller's turn: one reads at a time. Without a beginning that did not come.
@@ -167,30 +175,34 @@ func (f *feed) turnOf(ctx context.Context) (p polled, err error) {
 	if last := f.last.Load(); last != nil {
 		p.before = last.begun
 	}
-	p.entries, err = f.read(ctx, p.begun)
-	p.ended = f.cfg.Clock()
+	err = f.read(ctx, &p)
+	p.took = f.cfg.Clock().Sub(p.begun)
 	return p, err
 }
 
 // read reads and notes all pages. The turn is held.
-func (f *feed) read(ctx context.Context, begun time.Time) (total int, err error) {
+func (f *feed) read(ctx context.Context, p *polled) error {
 	since, err := f.since(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var next *reading
 	for limit := feedPage; ; {
 		entries, now, err := f.page(ctx, since, limit)
 		if err != nil {
-			return total, err
+			return err
 		}
-		if next == nil {
-			next = &reading{begun: begun, ended: f.cfg.Clock(), now: now}
+		if p.ended.IsZero() {
+			p.ended, p.now = f.cfg.Clock(), now
 		}
 		for _, e := range entries {
-			f.note(e)
+			if e.KeyID != "" {
+				p.keys = append(p.keys, e)
+			} else {
+				p.entries++
+				f.note(e)
+			}
 		}
-		if total += len(entries); len(entries) < limit {
+		if len(entries) < limit {
 			break
 		}
 		if newest := entries[len(entries)-1].At; newest.After(since) {
@@ -199,13 +211,13 @@ func (f *feed) read(ctx context.Context, begun time.Time) (total int, err error)
 			limit *= 2
 		}
 	}
-	f.last.Store(next)
-	if next.now.Sub(f.swept) >= f.relevant/8 {
-		f.sessions.Sweep(next.now)
-		f.users.Sweep(next.now)
-		f.swept = next.now
+	f.last.Store(&reading{begun: p.begun, ended: p.ended, now: p.now})
+	if p.now.Sub(f.swept) >= f.relevant/8 {
+		f.sessions.Sweep(p.now)
+		f.users.Sweep(p.now)
+		f.swept = p.now
 	}
-	return total, nil
+	return nil
 }
 
 // since is where a reading begins.

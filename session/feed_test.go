@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -304,8 +305,9 @@ func TestFeedForgetsWhatHasExpired(t *testing.T) {
 				t.Errorf("when the last token has expired: %d entries", known)
 			}
 		}
-		if entries, _, err := b.store.Revocations(b.ctx, time.Unix(0, 0), 10); err != nil || len(entries) != 0 {
-			t.Errorf("the store keeps %v, %v", entries, err)
+		entries, _, err := b.store.Revocations(b.ctx, time.Unix(0, 0), 10)
+		if kept := slices.DeleteFunc(entries, func(r session.Revocation) bool { return r.KeyID != "" }); err != nil || len(kept) != 0 {
+			t.Errorf("the store keeps %v, %v", kept, err)
 		}
 	})
 }

@@ -34,13 +34,13 @@ func callsOf(calls map[string]int) (n int) {
 	return n
 }
 
-// What an idle process asks of its store in an hour: the keys once a minute; the feed, where there is one, once a second; and what there
-// is to clean up every ten minutes.
+// What an idle process asks of its store in an hour: the feed, where there is one, once a second, and the keys as often as it takes that news
+// of them are no more than a help; the keys at each of their intervals, where there is none; and what there is to clean up every quarter of an hour.
 func TestIdleHour(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[session.RevocationMode]map[string]int{
-		session.RevocationFeed: {"Keys": 60, "Revocations": 3600, "EndExpired": 6, "Purge": 6},
-		session.RevocationOff:  {"Keys": 60, "EndExpired": 6, "Purge": 6},
+		session.RevocationFeed: {"Keys": 4, "Revocations": 3600, "EndExpired": 4, "Purge": 4},
+		session.RevocationOff:  {"Keys": 40, "EndExpired": 4, "Purge": 4},
 	} {
 		inBubble(t, func(b *bubble) {
 			b.store.Store = watchedRest{b.store.Store, b.store}

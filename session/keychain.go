@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type keychain struct {
 	events *events
 	ring   atomic.Pointer[keyring]
 	reload *reloader
+	kept   atomic.Int64 // when maintain last did all there was, in Unix nanoseconds of the process's clock; zero: it is to be done
 }
 
 // unknownKeyPause is how often at most tokens that name unknown keys make a process look again.
@@ -136,9 +138,28 @@ func (k *keychain) outdate() {
 	k.ring.CompareAndSwap(ring, &outdated)
 }
 
-// lookAgain loads the keys if that was not tried a moment ago. It does not end with the request, since others wait for it.
-func (k *keychain) lookAgain(ctx context.Context, wait bool) {
-	k.reload.again(ctx, k.cfg.Clock, unknownKeyPause, wait, func() {
+// hear is told what a reading of the feed says of the keys. If that is known, the keys are what they were when the feed was read: each
+// new one is in the feed from the moment when it is published to half a minute after it begins to sign.
+func (k *keychain) hear(ctx context.Context, news []Revocation, as reading) {
+	if k.cfg.KeySource != nil {
+		return
+	}
+	ring := k.ring.Load()
+	if slices.ContainsFunc(news, func(n Revocation) bool { return !ring.knows(n) }) {
+		k.kept.Store(0)
+		k.lookAgain(ctx, true, 0)
+		return
+	}
+	if as.ended.After(ring.loadedAt) {
+		confirmed := *ring
+		confirmed.loadedAt, confirmed.storeNow = as.ended, as.now
+		k.ring.CompareAndSwap(ring, &confirmed) // one that was loaded meanwhile is newer
+	}
+}
+
+// lookAgain loads the keys if that was not tried a pause ago. It does not end with the request, since others wait for it.
+func (k *keychain) lookAgain(ctx context.Context, wait bool, pause time.Duration) {
+	k.reload.again(ctx, k.cfg.Clock, pause, wait, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.cfg.StoreTimeout)
 		defer cancel()
 		if _, _, err := k.load(ctx); err != nil {
@@ -151,7 +172,7 @@ func (k *keychain) lookAgain(ctx context.Context, wait bool) {
 // without Run has to know a key before it signs, too. An outage is no hindrance.
 func (k *keychain) keepUp(ctx context.Context) {
 	if age := k.cfg.Clock().Sub(k.ring.Load().loadedAt); age < 0 || age >= k.cfg.KeyPollInterval {
-		k.lookAgain(ctx, false)
+		k.lookAgain(ctx, false, unknownKeyPause)
 	}
 }
 

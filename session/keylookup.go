@@ -15,7 +15,7 @@ func (k *keychain) accessKey(ctx context.Context, now time.Time) func(segment st
 	return func(segment string) *accesstoken.Key {
 		known := k.ring.Load().access[segment]
 		if known == nil && oursByForm(segment) {
-			k.lookAgain(ctx, true)
+			k.lookAgain(ctx, true, unknownKeyPause)
 			known = k.ring.Load().access[segment] // also if somebody else has just looked
 			now = k.cfg.Clock()
 		}
@@ -46,7 +46,7 @@ func (k *keychain) openRefresh(ctx context.Context, text string) (refreshtoken.T
 	token, key, err := refreshtoken.Open(text, func(id refreshtoken.KeyID) *refreshtoken.Key {
 		ring := k.ring.Load()
 		if known = ring.refresh[id]; known == nil {
-			k.lookAgain(ctx, true)
+			k.lookAgain(ctx, true, unknownKeyPause)
 			ring = k.ring.Load() // also if somebody else has just looked
 			known = ring.refresh[id]
 		}

@@ -22,7 +22,7 @@ type keyring struct {
 	keys     []Key           // what it was made from
 	closed   map[string]bool // ids of keys that were read beside them and could not be opened, or are of an unknown kind
 	outdated bool            // an attempt at reading them anew has failed since: there may be some that are not known here
-	loadedAt time.Time       // by the process's clock, when the store had answered
+	loadedAt time.Time       // by the process's clock, when the store had answered, or the feed had no news of keys
 	storeNow time.Time       // by the store's, before that
 }
 
@@ -100,6 +100,17 @@ func (r *keyring) again(keys []Key) *keyring {
 	}
 	same := *r
 	return &same
+}
+
+// knows reports whether an entry of the feed says nothing new. What could not be opened is tried again by maintain alone.
+func (r *keyring) knows(news Revocation) bool {
+	return r.closed[news.KeyID] || slices.ContainsFunc(r.keys, func(k Key) bool {
+		at := k.RetiresAt
+		if at.IsZero() {
+			at = k.ActivatesAt
+		}
+		return k.ID == news.KeyID && at.Equal(news.At)
+	})
 }
 
 // usable says whether a keyring can be made with an open key.

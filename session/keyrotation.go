@@ -29,11 +29,33 @@ func (c Config) due(newest Key, now time.Time) (activatesAt time.Time, due bool)
 	}
 }
 
+// keptFor is for how many poll intervals maintain need not be repeated while the feed says that the keys are as they were, and nothing is due.
+const keptFor = 10
+
+// settled reports whether maintain would find nothing to do.
+func (k *keychain) settled() bool {
+	ring, now := k.ring.Load(), k.cfg.Clock()
+	recent := func(at time.Time, intervals time.Duration) bool {
+		age := now.Sub(at)
+		return age >= 0 && age < intervals*k.cfg.KeyPollInterval
+	}
+	if k.cfg.KeySource != nil || ring.outdated || len(ring.closed) > 0 || !recent(ring.loadedAt, 1) || !recent(time.Unix(0, k.kept.Load()), keptFor) {
+		return false
+	}
+	for _, purpose := range []KeyPurpose{PurposeAccess, PurposeRefresh} {
+		if _, due := k.cfg.due(*newestOf(ring.keys, purpose), k.now()); due {
+			return false
+		}
+	}
+	return true
+}
+
 // maintain does what is due: it publishes successors, seals anew, and removes keys whose last token has expired. Any
 // number of processes do so at once; a unique (purpose, sequence) decides.
 func (k *keychain) maintain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.cfg.StoreTimeout)
 	defer cancel()
+	begun := k.cfg.Clock()
 	keys, now, err := k.load(ctx)
 	if err != nil || k.cfg.KeySource != nil {
 		return err
@@ -53,6 +75,9 @@ func (k *keychain) maintain(ctx context.Context) error {
 	if published {
 		_, _, loadErr := k.load(ctx)
 		err = errors.Join(err, loadErr)
+	}
+	if err == nil {
+		k.kept.Store(begun.UnixNano())
 	}
 	return err
 }
@@ -97,7 +122,7 @@ func (k *keychain) removeExpired(ctx context.Context, keys []Key, now time.Time)
 //
 // A key that is not compromised is replaced as on schedule: its successor is published now and signs after
 // Config.KeyPropagation, and nobody notices. With compromised, every key of the purpose is cut off: tokens that they have
-// signed are refused here at once, and by each process as soon as it has looked, which Manager.Run does every
+// signed are refused here at once, and by each process that runs Manager.Run within Config.FeedInterval; without RevocationFeed, within
 // Config.KeyPollInterval. After PurposeAccess clients refresh, and their sessions go on; after PurposeRefresh everybody
 // has to log in again: all sessions end, with ReasonKeyCompromise, as by RevokeAll.
 //

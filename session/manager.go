@@ -59,7 +59,7 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 		if cfg.KeySource == nil { // else the keys' clock is not the store's
 			storeNow = m.keys.storeNow()
 		}
-		m.feed, err = openFeed(ctx, store, cfg, m.events, storeNow)
+		m.feed, err = openFeed(ctx, store, cfg, m.keys, storeNow)
 		switch {
 		case err == nil:
 			cfg.Revocation = RevocationFeed

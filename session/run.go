@@ -17,6 +17,9 @@ func (m *Manager) Run(ctx context.Context) {
 	defer jobs.Wait()
 	jobs.Go(func() {
 		m.repeat(ctx, 0, m.cfg.KeyPollInterval, func() error {
+			if m.feed != nil && m.keys.settled() {
+				return nil
+			}
 			err := m.keys.maintain(ctx)
 			if err != nil && ctx.Err() == nil {
 				m.cfg.Logger.WarnContext(ctx, "signing keys could not be looked after", "error", err)

@@ -226,23 +226,28 @@ type EndingStore interface {
 	Purge(ctx context.Context, endings, revocations time.Duration, limit int) (int, error)
 }
 
-// Revocation is an entry of the feed: a session, all sessions of a user, or everybody's.
+// Revocation is an entry of the feed: a session, all sessions of a user, everybody's, or news of a signing key.
 type Revocation struct {
 	Handle Handle // one session; zero: not a single one
 	UserID string // with a zero handle: all sessions of this user; empty: everybody's
 	At     time.Time
 	Reason Reason
+	// KeyID names a signing key that is new or was cut off. Nothing is revoked by that: it says that the keys have to be read.
+	KeyID string
 }
 
 // FeedStore is the part of a Store that tells every process what was revoked. A store that cannot do so answers
 // errors.ErrUnsupported.
 type FeedStore interface {
-	// Publish adds a revocation of all sessions of a user, or of everybody's, to the feed, as of now. It has no handle.
+	// Publish adds a revocation of all sessions of a user, or of everybody's, to the feed, as of now. It has no handle and no
+	// KeyID.
 	Publish(ctx context.Context, r Revocation) error
 
 	// Revocations returns the entries of the feed from since on, oldest first, at most limit, together with the store's
 	// now from before they were read. An entry must be visible once the call that made it was acknowledged. Its At is the
 	// store's clock at some moment during that call, so entries may become visible out of the order of At.
+	//
+	// Each signing key is an entry, too, whose At is its RetiresAt, or if that is zero its ActivatesAt, which may be ahead of now.
 	Revocations(ctx context.Context, since time.Time, limit int) (entries []Revocation, now time.Time, err error)
 }
 

@@ -38,6 +38,9 @@ func deployments() []*deployment {
 		FeedInterval: 250 * time.Millisecond, EndingRetention: session.NoEndings, CleanupInterval: time.Second,
 		AccessKeyRotation: 4 * time.Second, RefreshKeyRotation: 6 * time.Second,
 		KeyPropagation: time.Second, KeyPollInterval: 400 * time.Millisecond, // shorter than an outage
+		// Remembered tokens stay until others take their places. With the default it would take most of the run until all places are
+		// taken, and the heap has stopped to grow.
+		VerifiedTokens: 512,
 	}
 	lasting, rapid := frequent, frequent
 	lasting.AccessLifetime = 11 * time.Second // longer than the grace, so that a refresh rotates

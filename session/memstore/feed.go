@@ -44,5 +44,17 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, limit int) ([]
 		return nil, time.Time{}, err
 	}
 	defer s.mu.Unlock()
-	return slices.Clone(first(s.feed[s.from(micro(since)):], limit)), s.now(), nil
+	since = micro(since)
+	entries := slices.Clone(first(s.feed[s.from(since):], limit))
+	for _, k := range s.keys {
+		at := k.RetiresAt
+		if at.IsZero() {
+			at = k.ActivatesAt
+		}
+		if !at.Before(since) {
+			entries = append(entries, session.Revocation{KeyID: k.ID, At: at})
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b session.Revocation) int { return a.At.Compare(b.At) })
+	return first(entries, limit), s.now(), nil
 }

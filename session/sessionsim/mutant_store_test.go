@@ -2,6 +2,7 @@ package sessionsim_test
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
@@ -117,12 +118,12 @@ type everybodysFeed struct{ session.Store }
 func (s everybodysFeed) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
 	entries, now, err := s.Store.Revocations(ctx, since, limit)
 	for i := range entries {
-		entries[i].Handle, entries[i].UserID = session.Handle{}, ""
+		entries[i].Handle, entries[i].UserID, entries[i].KeyID = session.Handle{}, "", ""
 	}
 	return entries, now, err
 }
 
-// lateKeys is a store that shows every other reader a new key only when it has signed for ten seconds.
+// lateKeys is a store that shows seven of eight readers a new key only when it has signed for ten seconds, and has no news of keys.
 type lateKeys struct {
 	session.Store
 	clock func() time.Time
@@ -131,7 +132,7 @@ type lateKeys struct {
 
 func (s *lateKeys) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
 	keys, now, err := s.Store.Keys(ctx)
-	if s.n++; s.n%2 == 0 {
+	if s.n++; s.n%8 == 0 {
 		return keys, now, err
 	}
 	var visible []session.Key
@@ -141,4 +142,9 @@ func (s *lateKeys) Keys(ctx context.Context) ([]session.Key, time.Time, error) {
 		}
 	}
 	return visible, now, err
+}
+
+func (s *lateKeys) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
+	entries, now, err := s.Store.Revocations(ctx, since, limit)
+	return slices.DeleteFunc(entries, func(r session.Revocation) bool { return r.KeyID != "" }), now, err
 }

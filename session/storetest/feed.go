@@ -148,6 +148,59 @@ func feedOfPublish(t *testing.T, s suite) {
 	}
 }
 
+// A signing key is in the feed by when it begins to sign, be that to come, and from when it is cut off on by that.
+func feedOfKeys(t *testing.T, s suite) {
+	begin := s.now(t)
+	s.revocations(t, begin, 10)
+	old, coming := key("old-AAAAAAAAAAAA", session.PurposeAccess, 1), key("coming-AAAAAAAAA", session.PurposeAccess, 2)
+	coming.ActivatesAt = begin.Add(time.Hour)
+	for _, k := range []session.Key{old, coming} {
+		if err := s.InsertKey(s.ctx, k); err != nil {
+			t.Fatalf("InsertKey: %v", err)
+		}
+	}
+	of := func(since time.Time, want ...session.Revocation) {
+		t.Helper()
+		var got []session.Revocation
+		for _, e := range s.revocations(t, since, 10) {
+			if e.KeyID != "" {
+				got = append(got, e)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("keys in the feed since %v: got %v, want %v", since, got, want)
+		}
+	}
+	comes := session.Revocation{KeyID: coming.ID, At: coming.ActivatesAt}
+	of(old.ActivatesAt, session.Revocation{KeyID: old.ID, At: old.ActivatesAt}, comes)
+	of(begin, comes)
+	of(comes.At, comes)
+	of(comes.At.Add(time.Microsecond))
+
+	h := s.insert(t)
+	yes(t, "End")(s.End(s.ctx, h, fed(1)))
+	equal(t, "entries, of which a limit of one leaves the first", s.revocations(t, begin, 1)[0].Handle, h)
+	low := s.later(t)
+	yes(t, "RetireKey")(s.RetireKey(s.ctx, old.ID))
+	kept, _, err := s.Keys(s.ctx)
+	if err != nil || len(kept) != 2 {
+		t.Fatalf("Keys: got %d, %v", len(kept), err)
+	}
+	within(t, "RetiresAt", kept[0].RetiresAt, low, s.now(t))
+	cutOff := session.Revocation{KeyID: old.ID, At: kept[0].RetiresAt}
+	of(old.ActivatesAt, cutOff, comes)
+	of(cutOff.At, cutOff, comes)
+	of(cutOff.At.Add(time.Microsecond), comes)
+	yes(t, "RetireKey")(s.RetireKey(s.ctx, coming.ID)) // before it has signed
+	kept, _, err = s.Keys(s.ctx)
+	if err != nil || len(kept) != 2 {
+		t.Fatalf("Keys: got %d, %v", len(kept), err)
+	}
+	of(cutOff.At, cutOff, session.Revocation{KeyID: coming.ID, At: kept[1].RetiresAt})
+	yes(t, "DeleteKey")(s.DeleteKey(s.ctx, old.ID))
+	of(cutOff.At, session.Revocation{KeyID: coming.ID, At: kept[1].RetiresAt})
+}
+
 func feedOrderAndLimit(t *testing.T, s suite) {
 	begin := s.now(t)
 	s.revocations(t, begin, 10)

@@ -97,6 +97,14 @@ var mutants = []mutant{
 		test: "Contract/FeedOfEnd", reason: "the ended session is in the feed: got false",
 	},
 	{
+		name: "a feed without keys", mutate: func(s *memstore.Store) session.Store { return keysApart{s} },
+		test: "Contract/FeedOfKeys", reason: "keys in the feed since ",
+	},
+	{
+		name: "a feed without keys that were cut off", mutate: func(s *memstore.Store) session.Store { return keysByActivation{s} },
+		test: "Contract/FeedOfKeys", reason: "keys in the feed since ",
+	},
+	{
 		name: "the feed's clock is read last", mutate: func(s *memstore.Store) session.Store { return lateClock{s} },
 		test: "Contract/FeedNowIsFromBefore", reason: "were acknowledged before that",
 	},

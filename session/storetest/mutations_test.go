@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,6 +110,25 @@ func (m lateFeed) Revocations(ctx context.Context, since time.Time, limit int) (
 		}
 	}
 	return entries, now, err
+}
+
+// keysApart is a store whose feed has no keys.
+type keysApart struct{ *memstore.Store }
+
+func (m keysApart) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
+	entries, now, err := m.Store.Revocations(ctx, since, limit)
+	return slices.DeleteFunc(entries, func(e session.Revocation) bool { return e.KeyID != "" }), now, err
+}
+
+// keysByActivation is a store whose feed does not tell that a key was cut off.
+type keysByActivation struct{ *memstore.Store }
+
+func (m keysByActivation) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
+	entries, now, err := m.Store.Revocations(ctx, since, limit)
+	keys, _, _ := m.Keys(ctx)
+	return slices.DeleteFunc(entries, func(e session.Revocation) bool {
+		return slices.ContainsFunc(keys, func(k session.Key) bool { return k.ID == e.KeyID && !k.RetiresAt.IsZero() })
+	}), now, err
 }
 
 type lateClock struct{ *memstore.Store }

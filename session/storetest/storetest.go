@@ -92,6 +92,7 @@ func Run(t *testing.T, open Open) {
 		{"FeedOfEndAgain", feedOfEndAgain},
 		{"FeedOfEndOnly", feedOfEachWay},
 		{"FeedOfPublish", feedOfPublish},
+		{"FeedOfKeys", feedOfKeys},
 		{"FeedOrderAndLimit", feedOrderAndLimit},
 		{"FeedIsSeenAtOnce", feedSeenAtOnce},
 		{"FeedClock", feedClock},

@@ -11,15 +11,15 @@ import (
 	"github.com/watchword-dev/watchword/session"
 )
 
-// The feed has two halves: the ended sessions that have a fed_at, and the table of revocations. An entry bears the clock at the
+// The feed has three parts: the ended sessions that have a fed_at, the table of revocations, and the signing keys. An entry bears the clock at the
 // beginning of the statement that made it. It is to be seen only when that has ended, which may have waited for a lock or for
 // a replica. Whoever reads the feed has to allow for that.
 
 // Publish implements session.FeedStore.
 func (s *Store) Publish(ctx context.Context, r session.Revocation) error {
 	const doing = "publish revocation"
-	if !r.Handle.IsZero() { // rather than making it everybody's
-		return fmt.Errorf("%s: %w: a single session is revoked by its end", doing, errors.ErrUnsupported)
+	if !r.Handle.IsZero() || r.KeyID != "" { // rather than making it everybody's
+		return fmt.Errorf("%s: %w: a single session is revoked by its end, and a key by being cut off", doing, errors.ErrUnsupported)
 	}
 	if err := errors.Join(
 		fits(doing, "user id", len(r.UserID), maxUserID),
@@ -43,13 +43,15 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, limit int) ([]
 	limit = max(limit, 0)
 	from := since.UnixMicro()
 	rows, err := query(ctx, s, scanFeed, "read revocations",
-		"(SELECT {{now}} AS now_at, NULL AS at, NULL AS handle, NULL AS user_id, NULL AS reason)"+
-			" UNION ALL (SELECT {{now}}, fed_at, handle, NULL, ending_reason FROM `{{prefix}}sessions`"+
+		"(SELECT {{now}} AS now_at, NULL AS at, NULL AS handle, NULL AS user_id, NULL AS reason, NULL AS kid)"+
+			" UNION ALL (SELECT {{now}}, fed_at, handle, NULL, ending_reason, NULL FROM `{{prefix}}sessions`"+
 			" WHERE fed_at >= ? ORDER BY fed_at LIMIT ?)"+
-			" UNION ALL (SELECT {{now}}, revoked_at, NULL, user_id, reason FROM `{{prefix}}revocations`"+
+			" UNION ALL (SELECT {{now}}, revoked_at, NULL, user_id, reason, NULL FROM `{{prefix}}revocations`"+
 			" WHERE revoked_at >= ? ORDER BY revoked_at LIMIT ?)"+
+			" UNION ALL (SELECT {{now}}, COALESCE(retires_at, activates_at), NULL, NULL, NULL, kid FROM `{{prefix}}signing_keys`"+
+			" WHERE COALESCE(retires_at, activates_at) >= ?)"+
 			" ORDER BY at LIMIT ?",
-		from, limit, from, limit, limit+1)
+		from, limit, from, limit, from, limit+1)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -71,16 +73,16 @@ type feedRow struct {
 
 func scanFeed(rows *sql.Rows) (feedRow, error) {
 	var (
-		r              feedRow
-		now            int64
-		at             sql.NullInt64
-		handle         []byte
-		userID, reason sql.NullString
+		r                   feedRow
+		now                 int64
+		at                  sql.NullInt64
+		handle              []byte
+		userID, reason, kid sql.NullString
 	)
-	err := rows.Scan(&now, &at, &handle, &userID, &reason)
+	err := rows.Scan(&now, &at, &handle, &userID, &reason, &kid)
 	if err == nil {
 		err = whole("handle", r.Handle[:], handle, true)
 	}
-	r.now, r.At, r.UserID, r.Reason = moment(now), optionalMoment(at), userID.String, session.Reason(reason.String)
+	r.now, r.At, r.UserID, r.Reason, r.KeyID = moment(now), optionalMoment(at), userID.String, session.Reason(reason.String), kid.String
 	return r, err
 }

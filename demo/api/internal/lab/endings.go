@@ -79,7 +79,7 @@ func (s *recorded) Revocations(ctx context.Context, since time.Time, limit int) 
 	entries, now, err := s.Store.Revocations(ctx, since, limit)
 	for _, e := range entries {
 		s.ended(ctx, s.live(func(j *journal) bool {
-			return e.Handle == j.handle || e.Handle.IsZero() && (e.UserID == "" || e.UserID == j.user())
+			return e.Handle == j.handle || e.Handle.IsZero() && e.KeyID == "" && (e.UserID == "" || e.UserID == j.user())
 		})...)
 	}
 	return entries, now, err
