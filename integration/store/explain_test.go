@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/watchword-dev/watchword/integration/mysqltest"
+	"github.com/watchword-dev/watchword/integration/sqlrecord"
 	"github.com/watchword-dev/watchword/session"
 	"github.com/watchword-dev/watchword/session/storetest"
 )
@@ -56,8 +57,8 @@ func fill(t *testing.T, db *sql.DB) {
 func TestEveryStatementUsesItsIndex(t *testing.T) {
 	t.Parallel()
 	const prefix = "explained_"
-	sent := &recorder{prefix: prefix}
-	store := recorded(t, mysqltest.Database(t), sent)
+	sent := namingTables(prefix)
+	store := recorded(t, mysqltest.Database(t), prefix, sent)
 	db := store.DB()
 	fill(t, db)
 
@@ -181,23 +182,23 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 			[]plan{statement("DELETE", "signing_keys", "PRIMARY")}},
 	}
 	var (
-		statements []sentStatement
+		statements []sqlrecord.Statement
 		named      = map[string]bool{}
 	)
-	sent.take()
+	sent.Take()
 	for i, step := range steps {
 		check(step.run(t.Context()))
-		took := sent.take()
+		took := sent.Take()
 		if len(took) != len(step.want) {
 			t.Fatalf("step %d sent %d statements, want %d:\n%.100q", i, len(took), len(step.want), took)
 		}
 		for n, s := range took {
 			w := step.want[n]
-			if !strings.HasPrefix(s.text, w.begins) || !strings.Contains(s.text, w.contains) {
-				t.Errorf("step %d, statement %d: got %.200q, want %q … %q", i, n, s.text, w.begins, w.contains)
+			if !strings.HasPrefix(s.Text, w.begins) || !strings.Contains(s.Text, w.contains) {
+				t.Errorf("step %d, statement %d: got %.200q, want %q … %q", i, n, s.Text, w.begins, w.contains)
 				continue
 			}
-			named[s.form(prefix)] = true
+			named[form(s, prefix)] = true
 			usesKey(t, db, s, w.key)
 		}
 		statements = append(statements, took...)
@@ -207,19 +208,19 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 	mustExec(t, db, "UPDATE explained_sessions SET ended_at = 1 WHERE ended_at IS NULL AND handle > 0x04")
 	mustExec(t, db, "ANALYZE TABLE explained_sessions")
 	for _, s := range statements {
-		if !strings.HasPrefix(s.text, "SELECT") && strings.Contains(s.text, "handle IN") {
+		if !strings.HasPrefix(s.Text, "SELECT") && strings.Contains(s.Text, "handle IN") {
 			usesKey(t, db, s, "PRIMARY")
 		}
 	}
 
-	sent.take() // what explaining has sent
+	sent.Take() // what explaining has sent
 	t.Run("ContractSuite", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) session.Store { return recorded(t, mysqltest.Database(t), sent) })
+		storetest.Run(t, func(t *testing.T) session.Store { return recorded(t, mysqltest.Database(t), prefix, sent) })
 	})
-	for _, s := range sent.take() {
-		if form := s.form(prefix); !named[form] {
-			named[form] = true
-			t.Errorf("the contract's suite has the store send a statement of which no step above has one: %s", form)
+	for _, s := range sent.Take() {
+		if kind := form(s, prefix); !named[kind] {
+			named[kind] = true
+			t.Errorf("the contract's suite has the store send a statement of which no step above has one: %s", kind)
 		}
 	}
 }
@@ -229,7 +230,7 @@ const wholeTable = "none"
 
 // usesKey asserts that the server goes by these keys through the tables of a statement, reads none of them as a whole, and
 // sorts none.
-func usesKey(t *testing.T, db *sql.DB, s sentStatement, want string) {
+func usesKey(t *testing.T, db *sql.DB, s sqlrecord.Statement, want string) {
 	t.Helper()
 	if want == wholeTable {
 		return
@@ -239,25 +240,28 @@ func usesKey(t *testing.T, db *sql.DB, s sentStatement, want string) {
 		if !strings.HasPrefix(table["table"], "explained_") {
 			continue // the clock, or the union's result, which is as short as its limit
 		}
+		if table["table"] == "explained_signing_keys" && table["type"] == "ALL" {
+			continue // a few rows, which each reading of the feed looks at
+		}
 		if table["key"] != "" {
 			keys = append(keys, table["key"])
 		}
 		if table["type"] == "ALL" && table["select_type"] != "INSERT" || table["type"] == "index" || strings.Contains(table["Extra"], "filesort") {
-			t.Errorf("%.200s: access to %s is %q, %q", s.text, table["table"], table["type"], table["Extra"])
+			t.Errorf("%.200s: access to %s is %q, %q", s.Text, table["table"], table["type"], table["Extra"])
 		}
 	}
 	if got := strings.Join(keys, ", "); got != want {
-		t.Errorf("%.200s: got key %q, want %q", s.text, got, want)
+		t.Errorf("%.200s: got key %q, want %q", s.Text, got, want)
 	}
 }
 
 // explain returns the rows of the server's plan, by column.
-func explain(t *testing.T, db *sql.DB, s sentStatement) []map[string]string {
+func explain(t *testing.T, db *sql.DB, s sqlrecord.Statement) []map[string]string {
 	t.Helper()
 	// Later versions have another format by default.
-	rows, err := db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+s.text, s.args...)
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN FORMAT=TRADITIONAL "+s.Text, s.Args...)
 	if err != nil {
-		t.Fatalf("EXPLAIN %.100q: %v", s.text, err)
+		t.Fatalf("EXPLAIN %.100q: %v", s.Text, err)
 	}
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/watchword-dev/watchword/integration/sqlrecord"
 	"github.com/watchword-dev/watchword/session"
 	"github.com/watchword-dev/watchword/store/mysql"
 )
@@ -55,8 +56,8 @@ func record(ctx context.Context, dsn string) (life [steps][]template, err error)
 	if err != nil {
 		return life, err
 	}
-	tape := &recorder{Connector: connector}
-	db := sql.OpenDB(tape)
+	var tape sqlrecord.Tape
+	db := sql.OpenDB(tape.Record(connector))
 	defer func() { _ = db.Close() }()
 	store, err := mysql.New(db, mysql.Options{})
 	if err != nil {
@@ -67,13 +68,13 @@ func record(ctx context.Context, dsn string) (life [steps][]template, err error)
 		return life, err
 	}
 	p.begin(1)
-	tape.take()
-	var sent [steps][]statement
+	tape.Take()
+	var sent [steps][]sqlrecord.Statement
 	for step := range steps {
 		if err := p.do(ctx, step, 0); err != nil {
 			return life, fmt.Errorf("record %s: %w", names[step], err)
 		}
-		sent[step] = tape.take()
+		sent[step] = tape.Take()
 		if got := len(sent[step]); got != promised[step] {
 			return life, fmt.Errorf("%s sends %d statements, %d were promised: %q", names[step], got, promised[step], sent[step])
 		}
@@ -82,7 +83,7 @@ func record(ctx context.Context, dsn string) (life [steps][]template, err error)
 	own := p.sessions[0].handle
 	for step := range steps {
 		for _, s := range sent[step] {
-			t := template{text: s.text, reads: strings.HasPrefix(s.text, "SELECT"), args: slices.Clone(s.args)}
+			t := template{text: s.Text, reads: strings.HasPrefix(s.Text, "SELECT"), args: slices.Clone(s.Args)}
 			for i, arg := range t.args {
 				text, _ := arg.(string)
 				bytesOf, _ := arg.([]byte)
