@@ -1,10 +1,11 @@
-# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`, but for soak, bench, profile and vuln.
+# `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`, but for soak, test-clusters, bench,
+# profile and vuln.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench profile vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration bench-short coverage clean
+.PHONY: help demo test soak test-clusters bench profile vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration bench-short coverage clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build and run the demo: API, front end and lab
 	@scripts/demo.sh
@@ -14,6 +15,9 @@ test: ## run every check and every test there is
 
 soak: ## the long forms of the tests of faults: hours; scripts/soak.sh --help
 	@scripts/soak.sh
+
+test-clusters: ## the store on Galera, Group Replication and Vitess, or KINDS="galera"; scripts/clusters.sh --help
+	@scripts/clusters.sh $(KINDS)
 
 bench: ## measure everything, or PARTS="verify request", and write docs/benchmarks.md; scripts/bench.sh --help
 	@scripts/bench.sh $(PARTS)

@@ -107,7 +107,7 @@ func TestRotationTravelsByTheFeed(t *testing.T) {
 		time.Sleep(session.DefaultKeyPollInterval + 2*time.Second)
 		synctest.Wait()
 		calls := b.store.total()
-		keys, _, err := b.store.Store.Keys(b.ctx)
+		keys, _, err := b.store.Keys(b.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

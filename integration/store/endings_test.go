@@ -17,13 +17,7 @@ func awaitLock(t *testing.T, dsn string) {
 	t.Helper()
 	db := mysqltest.Open(t, dsn) // the store's pool may have one connection only, which waits
 	for range 1000 {
-		waiting := 0
-		err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM performance_schema.data_lock_waits AS w"+
-			" JOIN performance_schema.data_locks AS l ON l.engine_lock_id = w.requesting_engine_lock_id WHERE l.object_schema = DATABASE()").Scan(&waiting)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if waiting > 0 {
+		if lockWaits(t, db) > 0 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -79,10 +79,15 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 	recently := time.Now().Add(-30 * time.Second)
 	page := session.EndingsPage{EndedAt: time.Now().Add(-time.Hour), Handle: session.Handle{0xff}, Limit: 10}
 
-	type plan struct{ begins, contains, key string }
-	statement := func(begins, contains string, keys ...string) plan {
-		return plan{begins, contains, strings.Join(keys, ", ")}
+	type plan struct {
+		begins, contains, key string
+		mysqlOnly             string // why MariaDB is not held to it
 	}
+	statement := func(begins, contains string, keys ...string) plan {
+		return plan{begins: begins, contains: contains, key: strings.Join(keys, ", ")}
+	}
+	onMySQL := func(why string, p plan) plan { p.mysqlOnly = why; return p }
+	mariaDB := isMariaDB(t, db)
 	plain := session.Renewal{Lifetimes: life}
 	key := session.Key{ID: "explained-key-01", Purpose: session.PurposeAccess, Sequence: 1, Algorithm: "HS256", Material: []byte{1}, ActivatesAt: time.Now()}
 	steps := []struct {
@@ -150,11 +155,13 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 		{func(ctx context.Context) error { return store.Publish(ctx, session.Revocation{UserID: "user1"}) },
 			[]plan{statement("INSERT", "revocations")}},
 		{func(ctx context.Context) error { _, _, err := store.Revocations(ctx, recently, 10_000); return err },
-			[]plan{statement("(SELECT", "UNION ALL", "by_feed", "PRIMARY")}},
+			[]plan{statement("SELECT clock", "UNION ALL", "by_feed", "PRIMARY")}},
 		{func(ctx context.Context) error { _, _, err := store.Revocations(ctx, time.Unix(0, 0), 100); return err }, // everything
-			[]plan{statement("(SELECT", "UNION ALL", "by_feed", "PRIMARY")}},
+			[]plan{onMySQL("it reads all sessions where so many of them are in the feed; a Manager asks for the last minutes",
+				statement("SELECT clock", "UNION ALL", "by_feed", "PRIMARY"))}},
 		{func(ctx context.Context) error { _, err := store.EndUser(ctx, "user1", h, end, 1000); return err },
-			[]plan{statement("UPDATE", "WHERE user_id =", "by_user")}},
+			[]plan{onMySQL("it collects and sorts the entries of an index before it changes them; they are one user's",
+				statement("UPDATE", "WHERE user_id =", "by_user"))}},
 		{func(ctx context.Context) error {
 			_, err := store.EndExpired(ctx, session.Handle{}, time.Hour, 8, 300)
 			return err
@@ -199,6 +206,10 @@ func TestEveryStatementUsesItsIndex(t *testing.T) {
 				continue
 			}
 			named[form(s, prefix)] = true
+			if mariaDB && w.mysqlOnly != "" {
+				t.Logf("step %d, statement %d, %.40q: its plan is not checked on MariaDB: %s", i, n, s.Text, w.mysqlOnly)
+				continue
+			}
 			usesKey(t, db, s, w.key)
 		}
 		statements = append(statements, took...)

@@ -3,6 +3,7 @@ package store_test
 
 import (
 	"database/sql"
+	"strings"
 	"sync"
 	"testing"
 
@@ -58,14 +59,14 @@ func TestContractWhateverThePoolIsSetTo(t *testing.T) {
 	for name, params := range map[string]string{
 		"server-side statements": "&interpolateParams=false&clientFoundRows=true&parseTime=true",
 		"no backslash escapes":   "&interpolateParams=true&sql_mode=%27NO_BACKSLASH_ESCAPES%2CANSI_QUOTES%27&time_zone=%27%2B05%3A30%27",
-		"serializable":           "&interpolateParams=true&transaction_isolation=%27SERIALIZABLE%27&sql_mode=%27%27",
+		"serializable":           "&interpolateParams=true&{{isolation}}=%27SERIALIZABLE%27&sql_mode=%27%27",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) session.Store {
 				dsn := mysqltest.Database(t)
-				openAt(t, dsn, oneConnection) // migrates
-				db := mysqltest.Open(t, dsn+params)
+				isolation := isolationVariable(t, openAt(t, dsn, oneConnection).DB()) // migrates
+				db := mysqltest.Open(t, dsn+strings.ReplaceAll(params, "{{isolation}}", isolation))
 				unlimited(db)
 				store, err := mysql.New(db, mysql.Options{})
 				if err != nil {

@@ -102,7 +102,7 @@ func (s *Store) EndAll(ctx context.Context, before time.Time, end session.End, l
 		from:       new(atomic.Int64),
 		find:       "SELECT handle, expires_at FROM `{{prefix}}sessions` WHERE expires_at >= ? AND created_at < ?" + alive + " ORDER BY expires_at",
 		findArgs:   []any{before.UnixMicro()},
-		change:     "UPDATE `{{prefix}}sessions` SET " + ending + " WHERE ended_at + 0 IS NULL AND expires_at + 0 > {{now}} AND handle",
+		change:     onEachShard("UPDATE", endLive),
 		changeArgs: args,
 	}.run(ctx, s, limit)
 	if err != nil {
@@ -119,9 +119,9 @@ func (s *Store) EndExpired(ctx context.Context, h session.Handle, absolute time.
 		from:  &s.reached.expired,
 		find: "SELECT handle, expires_at FROM `{{prefix}}sessions` WHERE expires_at >= ? AND expires_at <= {{now}} AND ended_at IS NULL" +
 			" ORDER BY expires_at",
-		change: "UPDATE `{{prefix}}sessions` SET ended_at = expires_at, ending_id = ?," +
-			" ending_reason = IF(expires_at >= created_at + ?, ?, ?), payload = NULL, data = NULL" +
-			" WHERE ended_at + 0 IS NULL AND expires_at + 0 <= {{now}} AND handle",
+		change: onEachShard("UPDATE", "`{{prefix}}sessions` SET ended_at = expires_at, ending_id = ?,"+
+			" ending_reason = IF(expires_at >= created_at + ?, ?, ?), payload = NULL, data = NULL"+
+			" WHERE ended_at + 0 IS NULL AND expires_at + 0 <= {{now}} AND handle"),
 		changeArgs: []any{uint64(id), micros(absolute), []byte(session.ReasonAbsolute), []byte(session.ReasonIdle)},
 	}
 	var (
@@ -157,7 +157,7 @@ func (s *Store) Purge(ctx context.Context, endings, revocations time.Duration, l
 		from:       &s.reached.purged,
 		find:       "SELECT handle, ended_at FROM `{{prefix}}sessions` WHERE ended_at >= ? AND ended_at < {{now}} - ? ORDER BY ended_at",
 		findArgs:   []any{micros(endings)},
-		change:     "DELETE FROM `{{prefix}}sessions` WHERE ended_at + 0 < {{now}} - ? AND handle",
+		change:     onEachShard("DELETE", "FROM `{{prefix}}sessions` WHERE ended_at + 0 < {{now}} - ? AND handle"),
 		changeArgs: []any{micros(endings)},
 	}.run(ctx, s, limit)
 	if err != nil {

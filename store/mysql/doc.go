@@ -18,8 +18,10 @@
 // that. The clock is the database server's.
 //
 // Never point it at a replica: a session that was revoked on the primary must not be read as alive. On a cluster that
-// writes on several nodes, reads have to wait for writes: wsrep_sync_wait = 1 on Galera,
-// group_replication_consistency = 'BEFORE' on Group Replication; and the clocks of the nodes have to agree to well
-// within session.Config.Grace. Never let anything else write to its tables. Never share a table prefix between
-// deployments that are not to accept each other's tokens.
+// writes on several nodes, a node has to catch up with what others have acknowledged before it answers:
+// group_replication_consistency = 'BEFORE' on Group Replication; on Galera wsrep_sync_wait = 3, which
+// "&wsrep_sync_wait=3" in the DSN sets (with 1 reads catch up, but a change is decided on what the node has, so that a
+// session which has just begun on another node is not there to be ended); and the clocks of the nodes have to agree to
+// well within session.Config.Grace. On Vitess, see package vschema. Never let anything else write to its tables. Never
+// share a table prefix between deployments that are not to accept each other's tokens.
 package mysql

@@ -14,6 +14,9 @@ import (
 const ending = "ended_at = {{now}}, ending_id = ?, ending_reason = ?, ending_detail = ?, fed_at = IF(?, {{now}}, NULL)," +
 	" payload = NULL, data = NULL"
 
+// endLive is what follows the verb of an UPDATE that ends those of some sessions that are alive when it comes to them.
+const endLive = "`{{prefix}}sessions` SET " + ending + " WHERE ended_at + 0 IS NULL AND expires_at + 0 > {{now}} AND handle"
+
 func endingArgs(doing string, end session.End) ([]any, error) {
 	err := errors.Join(fits(doing, "reason", len(end.Reason), maxReason), fits(doing, "detail", len(end.Detail), maxDetail))
 	return []any{uint64(end.ID), []byte(end.Reason), end.Detail, end.Fed}, err
@@ -42,16 +45,24 @@ func (s *Store) End(ctx context.Context, h session.Handle, end session.End) (boo
 // around them. What has to wait for it is what inserts there: a new session of this user, and of a neighbour's in the order of
 // user ids one that begins or ends. A refresh does not. To find the sessions without locks and to end them by primary key
 // takes as long, and a statement more. It would spare deadlocks with End, which comes to the same entries the other way
-// round; but even where tests aim at them they are rare, and the one that is rolled back is repeated.
+// round; but even where tests aim at them they are rare, and the one that is rolled back is repeated. On Vitess it is done
+// that way; see spreadChange.
 func (s *Store) EndUser(ctx context.Context, userID string, keep session.Handle, end session.End, limit int) (int, error) {
 	const doing = "end sessions of a user"
 	args, err := endingArgs(doing, end)
 	if err != nil {
 		return 0, err
 	}
-	n, err := s.exec(ctx, doing,
-		"UPDATE `{{prefix}}sessions` SET "+ending+" WHERE user_id = ? AND handle <> UNHEX(?)"+alive+" ORDER BY handle LIMIT ?",
-		with(args, []byte(userID), binary(keep[:]), max(limit, 0))...)
+	const ofUser = " WHERE user_id = ? AND handle <> UNHEX(?)" + alive + " ORDER BY handle LIMIT ?"
+	which := []any{[]byte(userID), binary(keep[:])}
+	if s.vitess {
+		return spreadChange{
+			doing: doing,
+			find:  "SELECT handle FROM `{{prefix}}sessions`" + ofUser, findArgs: which,
+			change: onEachShard("UPDATE", endLive), changeArgs: args,
+		}.run(ctx, s, limit)
+	}
+	n, err := s.exec(ctx, doing, "UPDATE `{{prefix}}sessions` SET "+ending+ofUser, with(args, with(which, max(limit, 0))...)...)
 	return int(n), err
 }
 

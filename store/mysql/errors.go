@@ -34,7 +34,6 @@ var classes = map[uint16]class{
 	1205: rolledBack, // lock wait timeout
 	1213: rolledBack, // deadlock; on Galera also a lost certification
 	1412: rolledBack, // the table's definition was changed meanwhile
-	3101: rolledBack, // Group Replication: a lost certification
 
 	1053: lost, // the server is shutting down
 	1105: lost, // Vitess: no healthy tablet, and the like
@@ -45,6 +44,9 @@ var classes = map[uint16]class{
 	1927: lost, // MariaDB: the connection was killed
 	2006: lost, // the server has gone away
 	2013: lost, // lost connection during a query
+	// Group Replication: rolled back on this server, by a lost certification, or since the server is leaving the group. The others may have
+	// the change all the same, if it had reached them by then.
+	3101: lost,
 	3169: lost, // the connection was killed
 	4031: lost, // the server closed a connection that was idle for too long
 
@@ -62,7 +64,15 @@ var classes = map[uint16]class{
 	1836: unready, // read-only mode
 	1969: unready, // MariaDB: max_statement_time
 	3024: unready, // max_execution_time
+	3032: unready, // offline mode: on Group Replication, a server that had to leave the group
+	3100: unready, // Group Replication: the server could not pass a change on to the group
 	3675: unready, // CREATE TABLE: disk full
+	3781: unready, // 3781 to 3783, Group Replication: a new primary has not caught up, or leaves the group before it has
+	3782: unready,
+	3783: unready,
+	3796: unready, // 3796 to 3798, Group Replication: the server is no full member, or reads cannot be made consistent now
+	3797: unready,
+	3798: unready,
 }
 
 // hints say what to do about errors of setting up.
@@ -72,6 +82,7 @@ var hints = map[uint16]string{
 	1046: "no database selected: name it in the DSN",
 	1049: "no such database: create it",
 	1054: "a column is missing: run Migrate",
+	1109: "Vitess knows no such table: apply the VSchema of package vschema, then run Migrate",
 	1142: "permission denied: grant the user SELECT, INSERT, UPDATE and DELETE, and CREATE, ALTER and INDEX for Migrate",
 	1143: "permission denied: grant the user SELECT, INSERT, UPDATE and DELETE on whole tables",
 	1146: "a table is missing: run Migrate",

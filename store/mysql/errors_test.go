@@ -53,7 +53,7 @@ func TestTranslate(t *testing.T) {
 	}
 	for _, n := range []uint16{
 		1020, 1021, 1040, 1047, 1053, 1105, 1114, 1180, 1205, 1213, 1290, 1317, 1412, 1792, 1836, 1927, 1969, 2006, 2013,
-		3024, 3101, 3169, 3675, 4031,
+		3024, 3032, 3100, 3101, 3169, 3675, 3781, 3782, 3783, 3796, 3797, 3798, 4031,
 	} {
 		tests[fmt.Sprint("number ", n)] = struct {
 			err  error
@@ -137,6 +137,7 @@ func TestRepeat(t *testing.T) {
 		"write, connection lost":           {times(1, mysql.ErrInvalidConn), end, session.ErrUnavailable, 1},
 		"write, server gone":               {times(1, server(2013)), end, session.ErrUnavailable, 1},
 		"write, read-only":                 {times(1, server(1290)), end, session.ErrUnavailable, 1},
+		"write, server leaves its group":   {times(1, server(3101)), end, session.ErrUnavailable, 1},
 		"read, connection lost":            {times(1, mysql.ErrInvalidConn), get, session.ErrNotFound, 2},
 		"read, connection lost twice":      {times(2, mysql.ErrInvalidConn), get, session.ErrUnavailable, 2},
 		"read, deadlock (Galera) and lost": {[]error{server(1213), server(2013)}, get, session.ErrNotFound, 3},

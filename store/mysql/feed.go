@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
@@ -38,31 +39,36 @@ func (s *Store) Publish(ctx context.Context, r session.Revocation) error {
 }
 
 // Revocations implements session.FeedStore. It is one statement, whose clock stands at its beginning, before what it sees of
-// the tables is settled. The first row is there for the clock's sake alone, and is the first because NULL sorts so.
+// the tables is settled. On Vitess, which reads the shards one by one, the clock is one shard's, and the join is what has it read before
+// all else: the parts of a union are read at once. The entries are sorted here, since Vitess sends a column too many when it sorts
+// a join. Where there are none there is one row without an entry, for the clock's sake.
 func (s *Store) Revocations(ctx context.Context, since time.Time, limit int) ([]session.Revocation, time.Time, error) {
 	limit = max(limit, 0)
 	from := since.UnixMicro()
 	rows, err := query(ctx, s, scanFeed, "read revocations",
-		"(SELECT {{now}} AS now_at, NULL AS at, NULL AS handle, NULL AS user_id, NULL AS reason, NULL AS kid)"+
-			" UNION ALL (SELECT {{now}}, fed_at, handle, NULL, ending_reason, NULL FROM `{{prefix}}sessions`"+
+		"SELECT clock.now_at, f.at, f.handle, f.user_id, f.reason, f.kid FROM (SELECT {{now}} AS now_at) AS clock LEFT JOIN ("+
+			"(SELECT fed_at AS at, handle, NULL AS user_id, ending_reason AS reason, NULL AS kid FROM `{{prefix}}sessions`"+
 			" WHERE fed_at >= ? ORDER BY fed_at LIMIT ?)"+
-			" UNION ALL (SELECT {{now}}, revoked_at, NULL, user_id, reason, NULL FROM `{{prefix}}revocations`"+
+			" UNION ALL (SELECT revoked_at, NULL, user_id, reason, NULL FROM `{{prefix}}revocations`"+
 			" WHERE revoked_at >= ? ORDER BY revoked_at LIMIT ?)"+
-			" UNION ALL (SELECT {{now}}, COALESCE(retires_at, activates_at), NULL, NULL, NULL, kid FROM `{{prefix}}signing_keys`"+
+			" UNION ALL (SELECT COALESCE(retires_at, activates_at), NULL, NULL, NULL, kid FROM `{{prefix}}signing_keys`"+
 			" WHERE COALESCE(retires_at, activates_at) >= ?)"+
-			" ORDER BY at LIMIT ?",
-		from, limit, from, limit, from, limit+1)
+			") AS f ON 1 = 1",
+		from, limit, from, limit, from)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	if len(rows) == 0 {
 		return nil, time.Time{}, errors.New("read revocations: the server gave no time")
 	}
-	entries := make([]session.Revocation, len(rows)-1)
-	for i, row := range rows[1:] {
-		entries[i] = row.Revocation
+	entries := make([]session.Revocation, 0, len(rows))
+	for _, row := range rows {
+		if !row.At.IsZero() {
+			entries = append(entries, row.Revocation)
+		}
 	}
-	return entries, rows[0].now, nil
+	slices.SortStableFunc(entries, func(a, b session.Revocation) int { return a.At.Compare(b.At) })
+	return entries[:min(limit, len(entries))], rows[0].now, nil
 }
 
 // feedRow is an entry of the feed next to the clock.

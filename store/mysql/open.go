@@ -32,7 +32,8 @@ var errDSN = fmt.Errorf("%w: the DSN is not of the form user:password@tcp(host:p
 // which closes the connections.
 //
 // It sets timeout to 5 s, readTimeout and writeTimeout to 10 s where the DSN leaves them out, and always
-// rejectReadOnly=true, interpolateParams=true, multiStatements=false and charset=utf8mb4. The pool has up to 32
+// rejectReadOnly=true, interpolateParams=true, multiStatements=false and charset=utf8mb4. On Vitess, where the database is
+// "@primary", it sets transaction_mode to single; see package vschema. The pool has up to 32
 // connections, each used for 5 minutes at most; DB().SetMaxOpenConns changes that.
 //
 // The error matches session.ErrInvalidConfig or session.ErrUnavailable, or says why the server refused the connection. It
@@ -42,6 +43,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.Vitess = opts.Vitess || onVitess(cfg)
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, errDSN
@@ -89,6 +91,12 @@ func parseDSN(dsn string) (*mysql.Config, error) {
 	}
 	cfg.RejectReadOnly = true
 	cfg.MultiStatements = false
+	if onVitess(cfg) && cfg.Params["transaction_mode"] == "" {
+		if cfg.Params == nil {
+			cfg.Params = map[string]string{}
+		}
+		cfg.Params["transaction_mode"] = "'single'" // the store needs no transactions over shards
+	}
 	// The driver escapes values itself, by the server's status flag for NO_BACKSLASH_ESCAPES. That is safe in character
 	// sets whose multi-byte characters hold no ASCII, as utf8mb4's do not, and so the DSN has no say in it.
 	cfg.InterpolateParams = true

@@ -20,6 +20,8 @@ type Options struct {
 	// TablePrefix begins the name of every table: 1 to 32 letters of ASCII, digits and underscores; default
 	// DefaultTablePrefix.
 	TablePrefix string
+	// Vitess says that the server is Vitess's vtgate. Open sees it by the database of the DSN; see package vschema.
+	Vitess bool
 }
 
 // Store is a session.Store in MySQL. Make one with Open or New. It is safe for concurrent use.
@@ -29,6 +31,7 @@ type Store struct {
 	owned bool // db was made by Open
 
 	reached *reached
+	vitess  bool
 	prefix  string
 	names   *names
 }
@@ -67,6 +70,7 @@ func New(db *sql.DB, opts Options) (*Store, error) {
 		db:      db,
 		on:      db,
 		reached: new(reached),
+		vitess:  opts.Vitess,
 		prefix:  prefix,
 		names:   newNames(prefix),
 	}, nil
@@ -101,6 +105,9 @@ func (s *Store) exec(ctx context.Context, doing, statement string, args ...any) 
 // query runs one reading statement and returns what scan makes of each row.
 func query[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), doing, statement string, args ...any) ([]T, error) {
 	statement = s.names.Replace(statement)
+	if s.vitess {
+		statement = unshared(statement)
+	}
 	var all []T
 	err := repeat(ctx, read, func() error {
 		all = nil
