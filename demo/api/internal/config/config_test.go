@@ -232,7 +232,7 @@ func TestDefaults(t *testing.T) {
 	}
 	switch {
 	case cfg.Addr != "127.0.0.1:8080", cfg.Web != "demo/web/dist", cfg.ProofAge != 5*time.Minute, cfg.Lab, cfg.MySQLDSN != "", cfg.MySQLMaxConns != 32, cfg.TablePrefix != "watchword_", cfg.OpenLogin,
-		cfg.Session.CleanupInterval != 10*time.Minute, cfg.Session.Revocation != session.RevocationFeed,
+		cfg.Session.CleanupInterval != 15*time.Minute, cfg.Session.Revocation != session.RevocationFeed,
 		cfg.Session.FeedInterval != time.Second, cfg.Session.EndingRetention != 30*24*time.Hour,
 		cfg.Session.Devices != session.DeviceFull, cfg.Session.MaxSessions != 0, len(cfg.Wire.TrustedProxies) != 0,
 		cfg.Session.MaxFeedAge != 0,                                                                       // the library's
