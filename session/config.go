@@ -215,6 +215,11 @@ type Config struct {
 	// KeySource gives the keys instead of the store. Rotation, and everything about keys above, is then its business.
 	KeySource KeySource
 
+	// Lists answers Sessions and Endings instead of the store, and nothing else: a store over a replica, say, which spares the primary what
+	// people look at. It may be behind by as much as is bearable there: a session that has just begun, or its end, may be missing; one that
+	// has just ended may still be shown, unless this process has heard of that by its feed. While it is away the store answers.
+	Lists Lister
+
 	// Logger is told of what Manager.Run does and of what it cannot do; default: nobody is. Nothing secret is logged.
 	Logger *slog.Logger
 

@@ -79,7 +79,7 @@ func (e Ended) ending(cfg Config) Ending {
 	return ending
 }
 
-// Endings lists how a user's sessions ended, newest first. ErrInvalidUserID, ErrInvalidPage or ErrUnavailable.
+// Endings lists how a user's sessions ended, newest first. Config.Lists answers, if set. ErrInvalidUserID, ErrInvalidPage or ErrUnavailable.
 func (m *Manager) Endings(ctx context.Context, userID string, page EndingsPage) ([]Ending, error) {
 	if !validUserID(userID) {
 		return nil, ErrInvalidUserID
@@ -88,9 +88,9 @@ func (m *Manager) Endings(ctx context.Context, userID string, page EndingsPage) 
 	if page.Limit, err = pageLimit(page.Limit); err != nil {
 		return nil, err
 	}
-	ctx, cancel := m.storeContext(ctx)
-	defer cancel()
-	ended, err := m.store.Endings(ctx, userID, page)
+	ended, err := listed(ctx, m, func(ctx context.Context, from Lister) ([]Ended, error) {
+		return from.Endings(ctx, userID, page)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list endings: %w", err)
 	}

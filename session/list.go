@@ -47,7 +47,7 @@ func pageLimit(limit int) (int, error) {
 }
 
 // Sessions lists a user's live sessions, newest first, up to 1000 on a page. In a request that an adapter has verified its own
-// is marked. ErrInvalidUserID, ErrInvalidPage or ErrUnavailable.
+// is marked. Config.Lists answers, if set. ErrInvalidUserID, ErrInvalidPage or ErrUnavailable.
 func (m *Manager) Sessions(ctx context.Context, userID string, page Page) ([]Info, error) {
 	if !validUserID(userID) {
 		return nil, ErrInvalidUserID
@@ -56,11 +56,11 @@ func (m *Manager) Sessions(ctx context.Context, userID string, page Page) ([]Inf
 	if page.Limit, err = pageLimit(page.Limit); err != nil {
 		return nil, err
 	}
-	bounded, cancel := m.storeContext(ctx)
-	defer cancel()
-	rows, err := m.store.List(bounded, userID, page)
+	rows, err := listed(ctx, m, func(ctx context.Context, from Lister) ([]Row, error) {
+		return m.listLive(ctx, from, userID, page)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
+		return nil, err
 	}
 	infos := make([]Info, len(rows))
 	for i, row := range rows {

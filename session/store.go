@@ -112,7 +112,9 @@ type Key struct {
 //   - A session is alive until it is ended, or its ExpiresAt is no longer after now. One that has only expired is dead to every
 //     method but EndExpired, and an ended one to every method of LiveStore: neither is returned, changed or brought back
 //     to life.
-//   - Every changing method is atomic and changes nothing when its condition does not hold. Purge alone may take several steps.
+//   - Every changing method is atomic and changes nothing when its condition does not hold. Purge alone may take several steps; and
+//     where sessions lie on several servers, what EndUser, EndAll and EndExpired do is atomic for each session, so that after an
+//     error some may have ended: to repeat the call ends the others.
 //   - A read sees every change that was acknowledged before it was called. A replica that lags is no Store.
 //   - User ids, marks, devices, labels, payload, data and details are compared and returned byte for byte.
 //   - A cancelled or expired ctx ends the call with an error that matches ErrUnavailable and ctx.Err(); the outcome of a
