@@ -60,10 +60,10 @@ func TestListsOfASecondary(t *testing.T) {
 		for _, info := range infos {
 			got = append(got, info.Handle)
 		}
-		if err != nil || !slices.Equal(got, want) {
-			return fmt.Errorf("Sessions: got %v, %v, want %v", got, err, want)
+		if err == nil && !slices.Equal(got, want) {
+			err = fmt.Errorf("Sessions: got %v, want %v", got, want)
 		}
-		return nil
+		return err
 	}
 	first, second := create(), create()
 	began := time.Now()
