@@ -33,3 +33,25 @@ func TestRecovered(t *testing.T) {
 		t.Errorf("without a time before: got %v, %v", before, ok)
 	}
 }
+
+// What nothing has caused is known from moments at which nothing happened.
+func TestCalm(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	w := &world{begun: begun}
+	at := func(s int) time.Time { return begun.Add(time.Duration(s) * time.Second) }
+	kills := []kill{{at: at(10), returned: at(12)}, {at: at(50), returned: at(52)}, {at: at(60), returned: at(61)}}
+	series := slices.Repeat([]int64{100}, 900)
+	if worst, n := w.calm(series, kills); n != 2 || worst != 600*time.Millisecond {
+		t.Errorf("an even load: got %v of %d moments, want 0.6 s of 2", worst, n)
+	}
+	for i := 270; i < 300; i++ { // the moment after the first death is at 27 s
+		series[i] = 80
+	}
+	if worst, _ := w.calm(series, kills); worst < 3*time.Second || worst > 3600*time.Millisecond {
+		t.Errorf("a lull of three seconds: got %v", worst)
+	}
+	if worst, n := w.calm(series[:350], kills[:1]); n != 0 || worst != 0 {
+		t.Errorf("without time for it: got %v of %d moments, want none", worst, n)
+	}
+}
