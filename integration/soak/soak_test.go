@@ -1,7 +1,7 @@
 // Package soak_test runs clients against processes whose database server is killed again and again, and keeps a ledger of
 // everything that was acknowledged. The short form is part of the suite. The long one:
 //
-//	./engine.sh run go test -v -timeout 30m ./soak -args -duration=15m -kill-every=30s -recovery=2s
+//	./engine.sh run go test -v -timeout 30m ./soak -args -duration=15m -kill-every=30s -recovery=2s -direct
 package soak_test
 
 import (
@@ -21,6 +21,7 @@ var (
 	duration  = flag.Duration("duration", 34*time.Second, "how long the load lasts")
 	killEvery = flag.Duration("kill-every", 12*time.Second, "how often the server is killed")
 	recovery  = flag.Duration("recovery", 20*time.Second, "how long after the server's return 90 % of the throughput before may be missed")
+	direct    = flag.Bool("direct", false, "reach the server at its container's own address, which works on Linux with a local engine, and while no other container starts")
 	clients   = flag.Int("clients", 48, "how many cookie jars there are")
 	progress  = flag.Duration("progress", 30*time.Second, "how often to say how it goes; needs -v")
 )
