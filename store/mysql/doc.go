@@ -17,6 +17,24 @@
 // Nothing locks rows to decide something later: a change names the state that it starts from, and reports whether it found
 // that. The clock is the database server's.
 //
+// # The schema, and upgrades
+//
+// Migrate makes the tables and changes them; Pending says what it would do; Migrations, and the files of sql/, are for those who have a tool of
+// their own for that. sql/grants_migrate.sql has the rights of a user who migrates, and sql/grants_api.sql those of one who does all the
+// rest and cannot change the schema. A migration makes a table, or changes one while others read and write it; the server refuses what would
+// copy a table or lock it (see Way).
+//
+// Processes with an older version of this library and with a newer one work side by side on one schema. So an upgrade is: migrate, with
+// the new version, then replace the processes one after the other. To go back is to replace them again: the schema stays as it is. What that rests on:
+//
+//   - A library works on the schema that its own migrations make. Behind that it does not: Migrate says so, or the first statement that misses
+//     a table or a column does.
+//   - It works on a later schema, too, unless that says otherwise: the table of versions has, for each migration, the oldest version that a library
+//     has to know ("needs"). Migrate and Pending refuse a schema that needs more than they know.
+//   - The migrations of a release never need more than the release before it knows. Whoever skips releases has the schema tell.
+//
+// # Clusters and replicas
+//
 // Never point it at a replica: a session that was revoked on the primary must not be read as alive. On a cluster that
 // writes on several nodes, a node has to catch up with what others have acknowledged before it answers:
 // group_replication_consistency = 'BEFORE' on Group Replication; on Galera wsrep_sync_wait = 3, which

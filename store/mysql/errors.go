@@ -41,7 +41,10 @@ var classes = map[uint16]class{
 	1159: lost,
 	1160: lost,
 	1161: lost,
+	1815: lost, // 1815, 2002, 2003, Vitess: from a vttablet whose mysqld is away
 	1927: lost, // MariaDB: the connection was killed
+	2002: lost,
+	2003: lost,
 	2006: lost, // the server has gone away
 	2013: lost, // lost connection during a query
 	// Group Replication: rolled back on this server, by a lost certification, or since the server is leaving the group. The others may have

@@ -24,6 +24,18 @@ type Options struct {
 	Vitess bool
 }
 
+// prefix is what the names of the tables begin with.
+func (o Options) prefix() (string, error) {
+	if o.TablePrefix == "" {
+		return DefaultTablePrefix, nil
+	}
+	if !validPrefix.MatchString(o.TablePrefix) {
+		return "", fmt.Errorf("%w: Options.TablePrefix is %q: it must be 1 to 32 letters of ASCII, digits and underscores",
+			session.ErrInvalidConfig, o.TablePrefix)
+	}
+	return o.TablePrefix, nil
+}
+
 // Store is a session.Store in MySQL. Make one with Open or New. It is safe for concurrent use.
 type Store struct {
 	db    *sql.DB
@@ -58,13 +70,9 @@ func New(db *sql.DB, opts Options) (*Store, error) {
 	if db == nil {
 		return nil, fmt.Errorf("%w: a database is required", session.ErrInvalidConfig)
 	}
-	prefix := opts.TablePrefix
-	if prefix == "" {
-		prefix = DefaultTablePrefix
-	}
-	if !validPrefix.MatchString(prefix) {
-		return nil, fmt.Errorf("%w: Options.TablePrefix is %q: it must be 1 to 32 letters of ASCII, digits and underscores",
-			session.ErrInvalidConfig, prefix)
+	prefix, err := opts.prefix()
+	if err != nil {
+		return nil, err
 	}
 	return &Store{
 		db:      db,

@@ -41,17 +41,13 @@ func TestVSchemasNameEachTable(t *testing.T) {
 			got = append(got, table)
 		}
 	}
-	store, err := New((&fake{}).store(t).db, Options{TablePrefix: prefix})
+	all, err := Migrations(Options{TablePrefix: prefix})
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := store.steps()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range append(steps, store.names.Replace(createVersions)) {
-		for _, m := range regexp.MustCompile("(?m)^CREATE TABLE IF NOT EXISTS `(\\w+)`").FindAllStringSubmatch(step, -1) {
-			want = append(want, m[1])
+	for _, m := range all {
+		for _, made := range regexp.MustCompile("(?m)^CREATE TABLE IF NOT EXISTS `(\\w+)`").FindAllStringSubmatch(m.SQL(), -1) {
+			want = append(want, made[1])
 		}
 	}
 	slices.Sort(got)
