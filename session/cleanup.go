@@ -55,6 +55,7 @@ type cleanup struct {
 	until time.Time // when it has to be over; zero: no matter
 
 	step    cleanupStep
+	left    bool          // the work to another process
 	target  time.Duration // of a batch
 	paces   [nothingLeft]pace
 	cleaned Cleaned
@@ -69,7 +70,12 @@ const (
 	nothingLeft
 )
 
-func (c *cleanup) run(ctx context.Context) error {
+func (c *cleanup) run(ctx context.Context) (err error) {
+	c.counts.cleaning.Add(1)
+	defer func() {
+		c.counts.cleaning.Add(-1)
+		c.counts.cleanup(c.result(err))
+	}()
 	c.target = min(batchTime, c.cfg.StoreTimeout/10)
 	for i := range c.paces {
 		c.paces[i] = newPace(c.cfg.CleanupShare, c.target)
@@ -82,7 +88,7 @@ func (c *cleanup) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("clean up: %w", err)
 		}
-		if c.step == nothingLeft || rest < 0 {
+		if c.left = rest < 0; c.left || c.step == nothingLeft {
 			return nil
 		}
 		if rest > 0 {
@@ -92,6 +98,20 @@ func (c *cleanup) run(ctx context.Context) error {
 				return fmt.Errorf("clean up: %w", err)
 			}
 		}
+	}
+}
+
+// result is what becomes of a cleanup that has come to its end.
+func (c *cleanup) result(err error) CleanupResult {
+	switch {
+	case err != nil:
+		return CleanupFailed
+	case c.step == nothingLeft:
+		return CleanupComplete
+	case c.left:
+		return CleanupElsewhere
+	default:
+		return CleanupPartial
 	}
 }
 
@@ -133,9 +153,11 @@ func (c *cleanup) work(ctx context.Context, store Cleaner) (rest time.Duration, 
 		if c.step == expiring {
 			n, err = c.endExpired(ctx, store, p.size)
 			c.cleaned.Expired += n
+			c.counts.expired.Add(uint64(max(n, 0)))
 		} else {
 			n, err = store.Purge(ctx, max(c.cfg.EndingRetention, relevant), relevant, p.size)
 			c.cleaned.Purged += n
+			c.counts.purged.Add(uint64(max(n, 0)))
 		}
 		if err != nil {
 			return 0, err

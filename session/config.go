@@ -115,6 +115,10 @@ type Config struct {
 	IdleLifetime     time.Duration
 	AbsoluteLifetime time.Duration
 
+	// Assurance has sessions last as NIST SP 800-63B-4 says for an authentication assurance level: IdleLifetime and AbsoluteLifetime default
+	// to the level's, and Audit holds them to it. Default: to none.
+	Assurance AAL
+
 	// AccessJitter is by which part of AccessLifetime an access token may live longer or shorter, so that clients which came together, as
 	// they do after an outage, do not come back together for ever; default 0.05, at most 0.5. NoJitter: none.
 	AccessJitter float64
@@ -160,6 +164,11 @@ type Config struct {
 	// OnFeedPoll is told of each reading of the feed, for metrics: those of Manager.Run, and those of calls that revoke many sessions. It must
 	// return soon, and may be called by several at once.
 	OnFeedPoll func(FeedPoll)
+
+	// OnOperation is told of the beginning of each operation that asks the store, for traces and latencies; package adapters/otel has one.
+	// The store is called with the context that it returns, and the function that it returns is called with the operation's error when
+	// that is over. It must return soon, and be safe for concurrent use.
+	OnOperation func(context.Context, Operation) (context.Context, func(error))
 
 	// EndingRetention is how long it is kept how a session ended; default 30 days. NoEndings: hardly longer than
 	// AccessLifetime.
@@ -220,7 +229,12 @@ type Config struct {
 	// has just ended may still be shown, unless this process has heard of that by its feed. While it is away the store answers.
 	Lists Lister
 
-	// Logger is told of what Manager.Run does and of what it cannot do; default: nobody is. Nothing secret is logged.
+	// Strict has New refuse what violates a requirement of this level of OWASP ASVS 5.0.0, with an error that names requirement and field;
+	// see Audit. Default: New takes what works.
+	Strict ASVSLevel
+
+	// Logger is told of what Manager.Run does and of what it cannot do; default: nobody is. At the level of debugging it is told why tokens
+	// were refused, too. Nothing secret is logged.
 	Logger *slog.Logger
 
 	// Clock gives the process's time, for the time claims of access tokens; default time.Now.
@@ -248,8 +262,9 @@ func (c Config) Validate() error {
 
 // withDefaults returns the configuration with every zero field filled in, or an ErrInvalidConfig that names a field.
 func (c Config) withDefaults() (Config, error) {
-	orDefault(&c.AbsoluteLifetime, max(DefaultAbsoluteLifetime, c.IdleLifetime, 2*c.AccessLifetime))
-	orDefault(&c.IdleLifetime, max(min(DefaultIdleLifetime, c.AbsoluteLifetime), 2*c.AccessLifetime))
+	preset := c.Assurance.lifetimes()
+	orDefault(&c.AbsoluteLifetime, max(preset.Absolute, c.IdleLifetime, 2*c.AccessLifetime))
+	orDefault(&c.IdleLifetime, max(min(preset.Idle, c.AbsoluteLifetime), 2*c.AccessLifetime))
 	orDefault(&c.AccessLifetime, max(min(DefaultAccessLifetime, c.IdleLifetime/2), time.Second))
 	orDefault(&c.AccessJitter, DefaultAccessJitter)
 	orDefault(&c.Grace, DefaultGrace)
@@ -288,7 +303,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	return c, c.validate()
+	if err := c.validate(); err != nil {
+		return c, err
+	}
+	return c, c.strict()
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

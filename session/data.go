@@ -19,7 +19,9 @@ type Data struct {
 func (d Data) Unmarshal(v any) error { return json.Unmarshal(d.Raw, v) }
 
 // Data reads a session's data. ErrUnauthorised: there is no such session (any more).
-func (m *Manager) Data(ctx context.Context, h Handle) (Data, error) {
+func (m *Manager) Data(ctx context.Context, h Handle) (_ Data, err error) {
+	ctx, done := m.begin(ctx, OpData)
+	defer func() { done(err) }()
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
 	return m.readData(ctx, h)
@@ -55,7 +57,9 @@ func (m *Manager) UpdateData(ctx context.Context, h Handle, old Version, v any) 
 }
 
 // writeData replaces the data where its version is old, or whatever it is if old is zero.
-func (m *Manager) writeData(ctx context.Context, h Handle, old Version, v any) (Version, error) {
+func (m *Manager) writeData(ctx context.Context, h Handle, old Version, v any) (_ Version, err error) {
+	ctx, done := m.begin(ctx, OpSetData)
+	defer func() { done(err) }()
 	raw, err := m.encodeData(v)
 	if err != nil {
 		return 0, err

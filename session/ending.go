@@ -80,11 +80,12 @@ func (e Ended) ending(cfg Config) Ending {
 }
 
 // Endings lists how a user's sessions ended, newest first. Config.Lists answers, if set. ErrInvalidUserID, ErrInvalidPage or ErrUnavailable.
-func (m *Manager) Endings(ctx context.Context, userID string, page EndingsPage) ([]Ending, error) {
+func (m *Manager) Endings(ctx context.Context, userID string, page EndingsPage) (_ []Ending, err error) {
+	ctx, done := m.begin(ctx, OpEndings)
+	defer func() { done(err) }()
 	if !validUserID(userID) {
 		return nil, ErrInvalidUserID
 	}
-	var err error
 	if page.Limit, err = pageLimit(page.Limit); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ type events struct {
 	hook   func(Event)
 	clock  func() time.Time
 	logger *slog.Logger
+	counts *counters
 
 	mu      sync.Mutex
 	waiting []Event
@@ -57,6 +58,7 @@ type events struct {
 
 // emit never blocks.
 func (e *events) emit(event Event) {
+	e.counts.event(&event)
 	if e.hook == nil {
 		return
 	}

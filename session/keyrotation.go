@@ -127,7 +127,9 @@ func (k *keychain) removeExpired(ctx context.Context, keys []Key, now time.Time)
 // has to log in again: all sessions end, with ReasonKeyCompromise, as by RevokeAll.
 //
 // It may be repeated after ErrUnavailable. With a KeySource it fails: that is where the keys are.
-func (m *Manager) RotateNow(ctx context.Context, purpose KeyPurpose, reason string, compromised bool) error {
+func (m *Manager) RotateNow(ctx context.Context, purpose KeyPurpose, reason string, compromised bool) (err error) {
+	ctx, done := m.begin(ctx, OpRotateKeys)
+	defer func() { done(err) }()
 	k := m.keys
 	if purpose != PurposeAccess && purpose != PurposeRefresh {
 		return fmt.Errorf("rotate keys: unknown purpose %q", purpose)

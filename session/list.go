@@ -48,11 +48,12 @@ func pageLimit(limit int) (int, error) {
 
 // Sessions lists a user's live sessions, newest first, up to 1000 on a page. In a request that an adapter has verified its own
 // is marked. Config.Lists answers, if set. ErrInvalidUserID, ErrInvalidPage or ErrUnavailable.
-func (m *Manager) Sessions(ctx context.Context, userID string, page Page) ([]Info, error) {
+func (m *Manager) Sessions(ctx context.Context, userID string, page Page) (_ []Info, err error) {
+	ctx, done := m.begin(ctx, OpSessions)
+	defer func() { done(err) }()
 	if !validUserID(userID) {
 		return nil, ErrInvalidUserID
 	}
-	var err error
 	if page.Limit, err = pageLimit(page.Limit); err != nil {
 		return nil, err
 	}
@@ -70,7 +71,9 @@ func (m *Manager) Sessions(ctx context.Context, userID string, page Page) ([]Inf
 }
 
 // Lookup describes one live session. ErrUnauthorised: there is none.
-func (m *Manager) Lookup(ctx context.Context, h Handle) (Info, error) {
+func (m *Manager) Lookup(ctx context.Context, h Handle) (_ Info, err error) {
+	ctx, done := m.begin(ctx, OpLookup)
+	defer func() { done(err) }()
 	bounded, cancel := m.storeContext(ctx)
 	defer cancel()
 	row, _, err := m.store.Get(bounded, h)

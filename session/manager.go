@@ -24,6 +24,7 @@ type Manager struct {
 	confirmed  *confirmations
 	refreshes  *coalescer
 	tombstones *tombstones
+	counts     *counters
 	events     *events
 	feed       *feed // nil without RevocationFeed
 	doubts     doubts
@@ -40,6 +41,7 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	counts := newCounters()
 	m := &Manager{
 		store:      store,
 		policy:     policy{grace: cfg.Grace, handOuts: cfg.MaxHandOuts},
@@ -47,7 +49,8 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 		confirmed:  newConfirmations(),
 		refreshes:  newCoalescer(),
 		tombstones: newTombstones(),
-		events:     &events{hook: cfg.OnEvent, clock: cfg.Clock, logger: cfg.Logger},
+		counts:     counts,
+		events:     &events{hook: cfg.OnEvent, clock: cfg.Clock, logger: cfg.Logger, counts: counts},
 	}
 	bounded, cancel := context.WithTimeout(ctx, cfg.StoreTimeout)
 	defer cancel()
@@ -70,6 +73,9 @@ func New(ctx context.Context, store Store, cfg Config) (*Manager, error) {
 		default:
 			return nil, err
 		}
+	}
+	if err := cfg.strict(); err != nil { // what becomes of Revocation depends on the store
+		return nil, err
 	}
 	m.cfg = cfg
 	return m, nil
@@ -109,7 +115,9 @@ type CreateOptions struct {
 //
 // The errors match ErrInvalidUserID, ErrInvalidLabel, ErrInvalidJSON, ErrTooLarge, ErrSessionLimit or ErrUnavailable. Only the
 // last may leave a session behind.
-func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions) (*Session, Tokens, error) {
+func (m *Manager) Create(ctx context.Context, userID string, opts CreateOptions) (_ *Session, _ Tokens, err error) {
+	ctx, done := m.begin(ctx, OpCreate)
+	defer func() { done(err) }()
 	if !validUserID(userID) {
 		return nil, Tokens{}, ErrInvalidUserID
 	}
@@ -218,6 +226,7 @@ type grant struct {
 	authAt      time.Time         // when the user last proved who they are, by this process's clock
 	remaining   time.Duration     // from then until the session ends if nobody refreshes it
 	left        time.Duration     // from then until it ends in any case
+	result      refreshResult     // of the refresh that it is the outcome of
 }
 
 // intact refuses a row that somebody has damaged, since Create takes neither: the payload is spliced into tokens as it is, and a user

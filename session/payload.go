@@ -22,7 +22,9 @@ const cookieAccessToken = 3600
 // as in CreateOptions.Payload.
 //
 // The errors match ErrUnauthorised, ErrInvalidJSON, ErrTooLarge or ErrUnavailable.
-func (m *Manager) SetPayload(ctx context.Context, h Handle, v any, opts PayloadOptions) error {
+func (m *Manager) SetPayload(ctx context.Context, h Handle, v any, opts PayloadOptions) (err error) {
+	ctx, done := m.begin(ctx, OpSetPayload)
+	defer func() { done(err) }()
 	payload, err := encodePayload(v)
 	if err != nil {
 		return err
@@ -67,7 +69,9 @@ func (m *Manager) payloadFits(row Row, payload json.RawMessage, limit int) error
 
 // SetLabel replaces a session's label; see CreateOptions.Label. Of a handle that comes from a user Lookup tells whose it is. The
 // errors match ErrUnauthorised, ErrInvalidLabel or ErrUnavailable.
-func (m *Manager) SetLabel(ctx context.Context, h Handle, label string) error {
+func (m *Manager) SetLabel(ctx context.Context, h Handle, label string) (err error) {
+	ctx, done := m.begin(ctx, OpSetLabel)
+	defer func() { done(err) }()
 	if !validLabel(label) {
 		return ErrInvalidLabel
 	}

@@ -27,10 +27,10 @@ func (m *Manager) RankAccessTokens(ctx context.Context, candidates []string) []s
 	)
 	now := m.cfg.Clock()
 	for _, c := range candidates {
-		verified, err := m.verified.parse(c, m.keys.accessKey(ctx, now), accesstoken.Expected{
+		verified, _, flaw := m.verified.parse(c, m.keys.accessKey(ctx, now), accesstoken.Expected{
 			Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: now,
 		})
-		if err != nil {
+		if flaw != accesstoken.Flawless {
 			others = append(others, c)
 			continue
 		}

@@ -19,7 +19,9 @@ import (
 // The errors match ErrUnauthorised; ErrTryRefresh: the answer to another refresh of the client may be under way, refresh and
 // repeat; ErrUnavailable. Within a quarter of Config.Grace after a refresh the call waits for the rest of it, since that refresh's answer
 // to another tab may still be under way, and must not replace this one's.
-func (m *Manager) Reauthenticated(ctx context.Context, s *Session, opts RefreshOptions) (*Session, Tokens, error) {
+func (m *Manager) Reauthenticated(ctx context.Context, s *Session, opts RefreshOptions) (_ *Session, _ Tokens, err error) {
+	ctx, done := m.begin(ctx, OpReauthenticate)
+	defer func() { done(err) }()
 	device := m.cfg.device(opts.Device)
 	var sent *grant // whose minting had no answer
 	for range maxAttempts {

@@ -32,7 +32,14 @@ type RefreshOptions struct {
 // The errors match ErrUnauthorised: the token is no good, or the session has ended (a *TheftError, too, matches this);
 // ErrUnavailable: the store did not answer, nothing is lost, repeat the call; ErrTryRefresh: the token crossed with
 // another refresh in a way that only the client's newest token can sort out.
-func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts RefreshOptions) (*Session, Tokens, error) {
+func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts RefreshOptions) (_ *Session, _ Tokens, err error) {
+	ctx, done := m.begin(ctx, OpRefresh)
+	var result refreshResult
+	mine := false // the answer is that of another call
+	defer func() {
+		m.refreshed(ctx, result, mine, err)
+		done(err)
+	}()
 	token, key, err := m.keys.openRefresh(ctx, refreshToken)
 	switch {
 	case errors.Is(err, ErrUnavailable):
@@ -48,14 +55,16 @@ func (m *Manager) Refresh(ctx context.Context, refreshToken string, opts Refresh
 	opts.Device = m.cfg.device(opts.Device)
 	hungUp := func() bool { return ctx.Err() != nil }
 	a := m.refreshes.do(waiting, token.Mark(), func(ctx context.Context) answer {
-		s, tokens, err := m.refresh(ctx, hungUp, token, key, opts)
+		mine = true
+		s, tokens, err := m.refresh(ctx, hungUp, token, key, opts, &result)
 		return answer{s, tokens, err}
 	})
 	return a.session, a.tokens, a.err
 }
 
-// refresh is Refresh for an authentic token that was signed by key. hungUp reports whether the request has ended.
-func (m *Manager) refresh(ctx context.Context, hungUp func() bool, token refreshtoken.Token, key *refreshtoken.Key, opts RefreshOptions) (*Session, Tokens, error) {
+// refresh is Refresh for an authentic token that was signed by key. hungUp reports whether the request has ended. result is what becomes
+// of it if it does not fail.
+func (m *Manager) refresh(ctx context.Context, hungUp func() bool, token refreshtoken.Token, key *refreshtoken.Key, opts RefreshOptions, result *refreshResult) (*Session, Tokens, error) {
 	m.keys.keepUp(ctx)
 	ctx, cancel := m.storeContext(ctx)
 	defer cancel()
@@ -102,6 +111,7 @@ func (m *Manager) refresh(ctx context.Context, hungUp func() bool, token refresh
 				m.events.emit(Event{Kind: EventRefreshed, Handle: row.Handle, UserID: row.UserID, Device: opts.Device})
 			}
 			g.antiCSRF = opts.AntiCSRF
+			*result = g.result
 			return m.issue(g)
 		}
 	}
@@ -150,16 +160,18 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 	}
 	switch d.action {
 	case actKeep:
-		g.kept = true
+		g.kept, g.result = true, refreshKept
 		if !d.confirm {
 			g.remaining = p.row.ExpiresAt.Sub(p.now)
 			return g, true, nil
 		}
 		// The session's end moves, and the client's copy of the token has to last as long. A late answer does no harm here:
 		// for a grace from now on there is no newer token that it could displace.
+		g.result = refreshConfirmed
 		g.kept = !p.resend && p.now.Sub(p.row.HandedAt) < life.Idle/keptShare
 		won, err = m.store.Confirm(ctx, h, mark, nil, renewal)
 	case actMint:
+		g.result = refreshRotated
 		next := m.succeed(&g, p.token, p.key, p.now)
 		if d.confirm {
 			won, err = m.store.Confirm(ctx, h, mark, &next, renewal)
@@ -167,11 +179,13 @@ func (m *Manager) step(ctx context.Context, p presented, d decision) (grant, boo
 			won, err = m.store.Mint(ctx, h, mark, p.row.Pending, p.row.HandedAt, next, renewal)
 		}
 	case actHandOut:
+		g.result = refreshRepeated
 		if m.succeed(&g, p.token, p.key, p.row.PendingAt); g.refresh.Mark() != p.row.Pending {
 			return g, false, errLineage
 		}
 		won, err = m.store.HandOut(ctx, h, mark, p.row.Pending, d.counts, renewal)
 	case actNewest:
+		g.result = refreshCrossed
 		current := m.succeed(&g, p.token, p.key, p.row.CurrentAt)
 		g.unconfirmed = false
 		if current.Mark != p.row.Current {

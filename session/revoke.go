@@ -46,7 +46,9 @@ func (m *Manager) endingContext(ctx context.Context) (context.Context, context.C
 //
 // The errors match ErrInvalidReason or ErrUnavailable; after the latter the call is to be repeated. For handles that come from a
 // user there is RevokeOwned.
-func (m *Manager) Revoke(ctx context.Context, h Handle, opts RevokeOptions) (bool, error) {
+func (m *Manager) Revoke(ctx context.Context, h Handle, opts RevokeOptions) (_ bool, err error) {
+	ctx, done := m.begin(ctx, OpRevoke)
+	defer func() { done(err) }()
 	end, err := m.end(opts, nil)
 	if err != nil {
 		return false, fmt.Errorf("revoke session: %w", err)
@@ -64,7 +66,9 @@ func (m *Manager) Revoke(ctx context.Context, h Handle, opts RevokeOptions) (boo
 
 // RevokeOwned is Revoke for a handle that comes from a user, such as that of a device in their list: it ends a session of that
 // user only. To somebody else's it does nothing, as to none. The errors match ErrInvalidUserID, too.
-func (m *Manager) RevokeOwned(ctx context.Context, userID string, h Handle, opts RevokeOptions) (bool, error) {
+func (m *Manager) RevokeOwned(ctx context.Context, userID string, h Handle, opts RevokeOptions) (_ bool, err error) {
+	ctx, done := m.begin(ctx, OpRevoke)
+	defer func() { done(err) }()
 	if !validUserID(userID) {
 		return false, ErrInvalidUserID
 	}
@@ -162,7 +166,9 @@ func (m *Manager) RevokeUser(ctx context.Context, userID string, opts RevokeOpti
 }
 
 // RevokeOthers is RevokeUser for all sessions but one; none is kept for the zero Handle.
-func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, opts RevokeOptions) (int, error) {
+func (m *Manager) RevokeOthers(ctx context.Context, userID string, keep Handle, opts RevokeOptions) (_ int, err error) {
+	ctx, done := m.begin(ctx, OpRevokeUser)
+	defer func() { done(err) }()
 	if !validUserID(userID) {
 		return 0, ErrInvalidUserID
 	}
@@ -199,6 +205,8 @@ func (m *Manager) endUser(ctx context.Context, userID string, keep Handle, end E
 	}
 	if lost || total > 0 && (m.feed != nil || m.cfg.OnEvent != nil) {
 		total = m.tellEnded(ctx, userID, end, total)
+	} else {
+		m.counts.endings(end.Reason, total)
 	}
 	return total, lost, err
 }
@@ -212,6 +220,8 @@ func (m *Manager) tryEndUser(ctx context.Context, userID string, keep Handle, en
 // RevokeAll ends everybody's sessions that were created before now, and returns how many there were. For a large deployment it
 // is a long job, in batches; the other processes refuse access tokens when it is done.
 func (m *Manager) RevokeAll(ctx context.Context, opts RevokeOptions) (total int, err error) {
+	ctx, done := m.begin(ctx, OpRevokeAll)
+	defer func() { done(err) }()
 	end, err := m.end(opts, nil)
 	if err != nil {
 		return 0, fmt.Errorf("revoke all sessions: %w", err)
@@ -307,6 +317,7 @@ func (m *Manager) tellEnded(ctx context.Context, userID string, end End, known i
 		}
 		ours = ours && len(ended) == page.Limit
 	}
+	m.counts.endings(end.Reason, known-found) // those without an event
 	return max(found, known)
 }
 

@@ -30,6 +30,8 @@ func (c Config) validate() error {
 		return refuse("Issuer", "is longer than 256 bytes, or no UTF-8")
 	case len(c.Audience) > 256 || !utf8.ValidString(c.Audience):
 		return refuse("Audience", "is longer than 256 bytes, or no UTF-8")
+	case c.Assurance < 0 || c.Assurance > AAL3:
+		return refuse("Assurance", "is %d: it must be AAL1, AAL2 or AAL3, or 0 for none", int(c.Assurance))
 	case c.AbsoluteLifetime >= time.Second && c.AbsoluteLifetime < c.AccessLifetime:
 		return refuse("AbsoluteLifetime", "is %v: it must not be shorter than AccessLifetime (%v)", c.AbsoluteLifetime, c.AccessLifetime)
 	case c.AbsoluteLifetime < time.Second: // the longest first: the others' defaults give way to it

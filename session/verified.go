@@ -42,6 +42,9 @@ type verifiedToken struct {
 // It is what a cookie can carry.
 const maxVerified = 4 << 10
 
+// hashed is how much of a token its hash is of: its end, which is the signature's, and so tells tokens apart that have been verified.
+const hashed = 64
+
 // newVerifiedTokens makes room for at least n tokens; for none if n is negative.
 func newVerifiedTokens(n int) *verifiedTokens {
 	v := &verifiedTokens{seed: maphash.MakeSeed()}
@@ -51,30 +54,31 @@ func newVerifiedTokens(n int) *verifiedTokens {
 	return v
 }
 
-// parse verifies a token, whose key keys finds by its first segment, unless it has done so before. The error is ErrTryRefresh.
-func (v *verifiedTokens) parse(token string, keys func(header string) *accesstoken.Key, want accesstoken.Expected) (*verifiedToken, error) {
+// parse verifies a token, whose key keys finds by its first segment, unless it has done so before: then it was known. Without a flaw the
+// result is not nil.
+func (v *verifiedTokens) parse(token string, keys func(header string) *accesstoken.Key, want accesstoken.Expected) (t *verifiedToken, known bool, flaw accesstoken.Flaw) {
 	remembers := len(v.sets) > 0 && len(token) <= maxVerified
 	var (
 		set  *verifiedSet
 		hash uint64
 	)
 	if remembers {
-		hash = maphash.String(v.seed, token)
+		hash = maphash.String(v.seed, token[max(len(token)-hashed, 0):])
 		set = &v.sets[hash%uint64(len(v.sets))]
 		if known := set.find(hash, token); known != nil && keys(known.header) == known.key {
 			if !known.claims.Valid(&want) {
-				return nil, ErrTryRefresh
+				return nil, true, known.claims.Flaw(&want)
 			}
-			return known, nil
+			return known, true, accesstoken.Flawless
 		}
 	}
-	claims, key, err := accesstoken.Parse(token, keys, want)
-	if err != nil {
-		return nil, ErrTryRefresh
+	claims, key, flaw := accesstoken.Judge(token, keys, want)
+	if flaw != accesstoken.Flawless {
+		return nil, false, flaw
 	}
 	handle, err := ParseHandle(claims.Session)
 	if err != nil {
-		return nil, ErrTryRefresh
+		return nil, false, accesstoken.Unsound
 	}
 	verified := &verifiedToken{header: key.Header(), key: key, claims: claims, facts: facts{
 		handle: handle, userID: claims.Subject, payload: claims.Payload, expires: claims.ExpiresAt, authAt: claims.AuthTime, mark: claims.RefreshMark,
@@ -86,7 +90,7 @@ func (v *verifiedTokens) parse(token string, keys func(header string) *accesstok
 		verified.token = strings.Clone(token) // it may be a part of a request's header, which would be kept with it
 		set.add(hash, verified)
 	}
-	return verified, nil
+	return verified, false, accesstoken.Flawless
 }
 
 // find returns a token of the set, or nil. The comparison need not be in constant time: whoever has not seen the token cannot know which

@@ -35,6 +35,9 @@ type VerifierConfig struct {
 	// VerifiedTokens is as in Config.
 	VerifiedTokens int
 
+	// Strict has NewVerifier refuse what violates a requirement of this level of OWASP ASVS 5.0.0; see Audit. Default: it takes what works.
+	Strict ASVSLevel
+
 	Clock func() time.Time // default time.Now
 }
 
@@ -71,6 +74,9 @@ func NewVerifier(ctx context.Context, cfg VerifierConfig) (*Verifier, error) {
 	}
 	if !validVerifiedTokens(cfg.VerifiedTokens) {
 		return nil, fmt.Errorf("%w: VerifiedTokens is %d: %s", ErrInvalidConfig, cfg.VerifiedTokens, wantVerifiedTokens)
+	}
+	if err := cfg.strict(); err != nil {
+		return nil, err
 	}
 	orDefault(&cfg.MaxAge, 2*time.Minute)
 	orDefault(&cfg.VerifiedTokens, DefaultVerifiedTokens)
@@ -191,7 +197,7 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 	if until := v.keys.Load().until; !until.IsZero() && !now.Before(until) {
 		v.fetchAgain(ctx, false) // by one request; the others go on
 	}
-	verified, err := v.verified.parse(accessToken, func(segment string) *accesstoken.Key {
+	verified, _, flaw := v.verified.parse(accessToken, func(segment string) *accesstoken.Key {
 		key := v.keys.Load().byHeader[segment]
 		if key == nil && oursByForm(segment) {
 			v.fetchAgain(ctx, true)
@@ -199,8 +205,8 @@ func (v *Verifier) Verify(ctx context.Context, accessToken string, opts VerifyOp
 		}
 		return key
 	}, accesstoken.Expected{Issuer: v.cfg.Issuer, Audience: v.cfg.Audience, Now: now})
-	if err != nil {
-		return nil, err
+	if flaw != accesstoken.Flawless {
+		return nil, ErrTryRefresh
 	}
 	s, err := newSession(nil, verified, opts)
 	if err == nil {

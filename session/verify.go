@@ -33,48 +33,63 @@ type VerifyOptions struct {
 // VerifyOptions.MaxAuthAge is exceeded. ErrUnavailable comes only where the configuration has Verify depend on the store: with
 // RevocationStrict, and with StaleFeedRefuse.
 func (m *Manager) Verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, error) {
+	s, result, err := m.verify(ctx, accessToken, opts)
+	m.counts.verified.add(result, s)
+	if err != nil {
+		m.tellRefused(ctx, accessToken, result, err)
+	}
+	return s, err
+}
+
+// verify is Verify, and says what became of it.
+func (m *Manager) verify(ctx context.Context, accessToken string, opts VerifyOptions) (*Session, verifyResult, error) {
 	now := m.cfg.Clock()
-	verified, err := m.verified.parse(accessToken, m.keys.accessKey(ctx, now), accesstoken.Expected{
+	verified, known, flaw := m.verified.parse(accessToken, m.keys.accessKey(ctx, now), accesstoken.Expected{
 		Issuer: m.cfg.Issuer, Audience: m.cfg.Audience, Now: now,
 	})
-	if err != nil {
-		return nil, err
+	if flaw != accesstoken.Flawless {
+		return nil, verifyMalformed + verifyResult(flaw-accesstoken.Malformed), ErrTryRefresh
 	}
 	s, err := newSession(m, verified, opts)
 	if err != nil {
-		return nil, err
+		return nil, verifyAntiCSRF, err
 	}
 	if err := m.revoked(ctx, s, verified.claims.StoreTime, now); err != nil {
-		return nil, err
+		return nil, refusal(err), err
 	}
 	if err := s.authenticatedWithin(opts.MaxAuthAge, now); err != nil {
-		return nil, err
+		return nil, verifyReauthenticate, err
 	}
-	if !verified.claims.Unconfirmed {
-		return s, nil
+	switch {
+	case verified.claims.Unconfirmed:
+		return m.firstUse(ctx, s, verified.claims, now)
+	case known:
+		return s, verifyHit, nil
+	default:
+		return s, verifyMiss, nil
 	}
-	return m.firstUse(ctx, s, verified.claims, now)
 }
 
 // firstUse is the part of Verify that is about a token which came with a refresh that is not known to have arrived.
-func (m *Manager) firstUse(ctx context.Context, s *Session, claims accesstoken.Claims, now time.Time) (*Session, error) {
+func (m *Manager) firstUse(ctx context.Context, s *Session, claims accesstoken.Claims, now time.Time) (*Session, verifyResult, error) {
 	switch m.confirmed.do(ctx, claims.RefreshMark, now, claims.ExpiresAt, func() outcome {
 		return m.confirm(ctx, s, claims.RefreshMark)
 	}) {
 	case outcomeGone:
-		return nil, m.whyGone(ctx, s.handle)
+		return nil, verifyEnded, m.whyGone(ctx, s.handle)
 	case outcomeStale:
-		return nil, ErrTryRefresh
+		return nil, verifySuperseded, ErrTryRefresh
 	case outcomeConfirmed:
 		claims.Unconfirmed = false
 		renewed, err := m.keys.accessSigner().Sign(claims)
 		if err != nil {
-			return nil, err
+			return nil, verifyFailed, err
 		}
 		s.renewed = &Tokens{IssuedAt: now, AccessToken: renewed, AccessExpires: claims.ExpiresAt}
+		return s, verifyConfirmed, nil
 	case outcomeUnknown, outcomeCrossed:
 	}
-	return s, nil
+	return s, verifyUnconfirmed, nil
 }
 
 // revoked refuses the token of a session that has ended, as far as the mode lets it be known.
@@ -89,15 +104,23 @@ func (m *Manager) revoked(ctx context.Context, s *Session, minted, now time.Time
 		if err := m.tombstones.find(s.handle, now); err != nil {
 			return err
 		}
-		bounded, cancel := m.storeContext(ctx)
-		defer cancel()
-		_, _, err := m.store.Get(bounded, s.handle)
-		if errors.Is(err, ErrNotFound) {
-			return m.gone(bounded, s.handle)
-		}
-		if err != nil {
-			return fmt.Errorf("verify access token: %w", err)
-		}
+		return m.askStrict(ctx, s.handle)
+	}
+	return nil
+}
+
+// askStrict asks the store whether a session is alive.
+func (m *Manager) askStrict(ctx context.Context, h Handle) (err error) {
+	ctx, done := m.begin(ctx, OpVerify)
+	defer func() { done(err) }()
+	ctx, cancel := m.storeContext(ctx)
+	defer cancel()
+	_, _, err = m.store.Get(ctx, h)
+	if errors.Is(err, ErrNotFound) {
+		return m.gone(ctx, h)
+	}
+	if err != nil {
+		return fmt.Errorf("verify access token: %w", err)
 	}
 	return nil
 }
@@ -138,6 +161,9 @@ const confirmShare = 5
 // another process was first. It does not end with the request, since others wait for it, but soon: a request that needs
 // no more than this must not wait for a store that is away.
 func (m *Manager) confirm(ctx context.Context, s *Session, mark Mark) outcome {
+	var err error
+	ctx, done := m.begin(ctx, OpVerify)
+	defer func() { done(err) }()
 	h := s.handle
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cfg.StoreTimeout/confirmShare)
 	defer cancel()

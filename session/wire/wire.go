@@ -57,6 +57,10 @@ type Config struct {
 	// other. Default: none, so that a client's address is that of the connection.
 	TrustedProxies []string
 
+	// Strict has New refuse what violates a requirement of this level of OWASP ASVS 5.0.0, with an error that names requirement and field;
+	// see Audit. session.Config has one of its own. Default: New takes what works.
+	Strict session.ASVSLevel
+
 	// OnFailure, if set, is told of every error that a Server answers to a client that is still there, for logging. Failures of
 	// clients are frequent and are no reason for more than a debug line; status 500 and above are.
 	OnFailure func(r *http.Request, status int, err error) `json:"-"`
@@ -107,6 +111,9 @@ func New(cfg Config) (*Contract, error) {
 	c.headers = strings.Join(append(RequestHeaders(), cfg.AllowedHeaders...), ", ")
 	if c.longest = longestValue(c.cookies[accessCookie]); c.longest < 1024 {
 		return nil, invalid("Cookies.Domain", "and Path leave too little of a cookie's %d bytes", maxCookie)
+	}
+	if err := c.strict(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

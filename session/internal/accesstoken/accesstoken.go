@@ -135,6 +135,21 @@ func appendString(b []byte, s string) []byte {
 // ErrInvalid is the one answer to every token that is not good, whether forged, foreign or expired.
 var ErrInvalid = errors.New("invalid access token")
 
+// Flaw says what is wrong with a token, for counts and logs. No client is told.
+type Flaw uint8
+
+// The flaws, in the order in which they are looked for.
+const (
+	Flawless   Flaw = iota
+	Malformed       // it is none of ours by its form
+	UnknownKey      // there is no key for its header
+	Unsigned        // the signature is not that key's
+	Unsound         // the claims are not some that Sign could have written
+	Foreign         // it is of another issuer, or for another audience
+	Early           // it is from the future
+	Expired
+)
+
 // strict refuses non-zero padding bits, so that one token has one spelling.
 var strict = base64.RawURLEncoding.Strict()
 
@@ -143,6 +158,21 @@ type Expected struct {
 	Issuer   string
 	Audience string
 	Now      time.Time
+}
+
+// Flaw says in what claims do not agree with what is expected, now.
+func (c *Claims) Flaw(want *Expected) Flaw {
+	now := want.Now.UnixMilli()
+	switch {
+	case c.Issuer != want.Issuer || c.Audience != want.Audience:
+		return Foreign
+	case c.IssuedAt.UnixMilli() > now+Leeway.Milliseconds():
+		return Early
+	case now >= c.ExpiresAt.UnixMilli():
+		return Expired
+	default:
+		return Flawless
+	}
 }
 
 // Valid reports whether claims agree with what is expected, now.
@@ -154,27 +184,36 @@ func (c *Claims) Valid(want *Expected) bool {
 // Parse verifies a token; keys finds a key by a token's first segment, or returns nil. It returns the key that has signed the token,
 // too. The error is ErrInvalid.
 func Parse(token string, keys func(header string) *Key, want Expected) (Claims, *Key, error) {
-	if len(token) > MaxLen || strings.ContainsFunc(token, notCompact) {
+	claims, key, flaw := Judge(token, keys, want)
+	if flaw != Flawless {
 		return Claims{}, nil, ErrInvalid
+	}
+	return claims, key, nil
+}
+
+// Judge is Parse for those who keep to themselves what is wrong with a token.
+func Judge(token string, keys func(header string) *Key, want Expected) (Claims, *Key, Flaw) {
+	if len(token) > MaxLen || strings.ContainsFunc(token, notCompact) {
+		return Claims{}, nil, Malformed
 	}
 	header, rest, segments := strings.Cut(token, ".")
 	if !segments {
-		return Claims{}, nil, ErrInvalid
+		return Claims{}, nil, Malformed
 	}
 	key := keys(header)
 	if key == nil {
-		return Claims{}, nil, ErrInvalid
+		return Claims{}, nil, UnknownKey
 	}
 	body, signature, _ := strings.Cut(rest, ".")
 	// The signature before anything is read of what it signs: nobody but us chooses how much work that is. golang-jwt's parser
 	// has it the other way round, and what it reads of the header is pinned by the key.
 	if !key.signed(token[:len(header)+1+len(body)], signature) {
-		return Claims{}, nil, ErrInvalid
+		return Claims{}, nil, Unsigned
 	}
 	raw, err := strict.DecodeString(body)
 	var p parsed
 	if err != nil || json.Unmarshal(raw, &p) != nil || !distinct(raw) || !p.sound() {
-		return Claims{}, nil, ErrInvalid
+		return Claims{}, nil, Unsound
 	}
 	claims := Claims{
 		Issuer: p.Issuer, Audience: p.Audience, Subject: p.Subject, Session: p.Session,
@@ -182,10 +221,10 @@ func Parse(token string, keys func(header string) *Key, want Expected) (Claims, 
 		StoreTime: moment(p.StoreTime, time.Millisecond), AuthTime: moment(p.AuthTime, time.Second),
 		RefreshMark: p.RefreshMark, Unconfirmed: p.Unconfirmed, AntiCSRF: p.AntiCSRF, Payload: slices.Clip(p.Payload),
 	}
-	if !claims.Valid(&want) {
-		return Claims{}, nil, ErrInvalid
+	if flaw := claims.Flaw(&want); flaw != Flawless {
+		return Claims{}, nil, flaw
 	}
-	return claims, key, nil
+	return claims, key, Flawless
 }
 
 // sound reports whether the claims are some that Sign could have written. nbf is iat, so that who checks the one has checked both.
