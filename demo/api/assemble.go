@@ -12,6 +12,7 @@ import (
 	"github.com/watchword-dev/watchword/demo/api/internal/config"
 	"github.com/watchword-dev/watchword/demo/api/internal/lab"
 	"github.com/watchword-dev/watchword/demo/api/internal/limit"
+	"github.com/watchword-dev/watchword/demo/api/internal/metrics"
 	"github.com/watchword-dev/watchword/demo/api/internal/server"
 	"github.com/watchword-dev/watchword/demo/api/internal/users"
 	"github.com/watchword-dev/watchword/session"
@@ -26,7 +27,8 @@ type demo struct {
 	server   *server.Server
 	manager  *session.Manager
 	attempts *limit.Attempts
-	lab      *lab.Lab // nil unless it is switched on
+	lab      *lab.Lab         // nil unless it is switched on
+	metrics  *metrics.Metrics // likewise
 	close    func() error
 }
 
@@ -58,7 +60,7 @@ func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (d *de
 		back.watch(recorder, outage)
 	}
 	d = &demo{attempts: limit.NewAttempts(back.attempts)}
-	if d.manager, err = session.New(ctx, back.store, cfg.Session); err != nil {
+	if err := d.manage(ctx, back, cfg); err != nil {
 		return nil, err
 	}
 	if cfg.Lab {
@@ -84,8 +86,27 @@ func assemble(ctx context.Context, cfg config.Config, log zerolog.Logger) (d *de
 	if d.server, err = server.New(serverConfig); err != nil {
 		return nil, err
 	}
-	d.close = func() error { return errors.Join(d.server.Close(), back.close()) }
+	d.close = func() error {
+		err := d.server.Close()
+		if d.metrics != nil {
+			err = errors.Join(err, d.metrics.Close())
+		}
+		return errors.Join(err, back.close())
+	}
 	return d, nil
+}
+
+// manage makes the Manager, measured where somebody is to be shown that.
+func (d *demo) manage(ctx context.Context, back backend, cfg config.Config) (err error) {
+	if cfg.MetricsAddr == "" {
+		d.manager, err = session.New(ctx, back.store, cfg.Session)
+		return err
+	}
+	if d.metrics, err = metrics.New(back.name); err != nil {
+		return err
+	}
+	d.manager, err = d.metrics.Manager(ctx, back.store, cfg.Session)
+	return err
 }
 
 // both tells two of an event.

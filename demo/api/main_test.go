@@ -119,6 +119,7 @@ func TestStartFails(t *testing.T) {
 		"proxies":  {[]string{free, "WATCHWORD_TRUSTED_PROXIES=proxy.example"}, []string{"WATCHWORD_TRUSTED_PROXIES", "proxy.example"}},
 		"cookies":  {[]string{free, "WATCHWORD_COOKIE_SAMESITE=none"}, []string{"WATCHWORD_COOKIE_SECURE"}},
 		"port":     {[]string{"WATCHWORD_ADDR=" + taken.Addr().String()}, []string{"cannot listen on " + taken.Addr().String(), "WATCHWORD_ADDR"}},
+		"metrics":  {[]string{free, "WATCHWORD_METRICS_ADDR=" + taken.Addr().String()}, []string{"cannot listen on " + taken.Addr().String(), "WATCHWORD_METRICS_ADDR"}},
 		"database": {[]string{free, "WATCHWORD_MYSQL_DSN=app:hunter2@tcp(127.0.0.1:1)/things"}, []string{"127.0.0.1:1", "things", "refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {

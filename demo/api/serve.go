@@ -22,11 +22,18 @@ const drainTimeout = 10 * time.Second
 // serve runs the demo until ctx is done, and leaves nothing behind.
 func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog.Logger) (err error) {
 	// The address first: when it is taken, nothing else needs to happen.
-	listener, err := listen(ctx, cfg.Addr)
+	listener, err := listen(ctx, "WATCHWORD_ADDR", cfg.Addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // the server closes it as well
+	var metrics net.Listener
+	if cfg.MetricsAddr != "" {
+		if metrics, err = listen(ctx, "WATCHWORD_METRICS_ADDR", cfg.MetricsAddr); err != nil {
+			return err
+		}
+		defer func() { _ = metrics.Close() }()
+	}
 
 	d, err := assemble(ctx, cfg, log)
 	if err != nil {
@@ -40,18 +47,21 @@ func serve(ctx context.Context, cfg config.Config, stdout io.Writer, log zerolog
 	defer stop()
 	defer d.hangUp()
 
+	defer d.serveMetrics(metrics, stdout, log)()
+
 	log.Info().Str("addr", listener.Addr().String()).Bool("mysql", cfg.MySQLDSN != "").Bool("lab", cfg.Lab).Msg("listening")
 	announce(stdout, cfg, listener.Addr())
 	return serveHTTP(ctx, listener, d, log)
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// listen listens on an address, which a variable has.
+func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("cannot listen on %s: another program does; stop it, or choose another address with WATCHWORD_ADDR", addr)
+		return nil, fmt.Errorf("cannot listen on %s: another program does; stop it, or choose another address with %s", addr, variable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on WATCHWORD_ADDR: %w", err)
+		return nil, fmt.Errorf("cannot listen on %s: %w", variable, err)
 	}
 	return listener, nil
 }

@@ -25,6 +25,7 @@ var ofTests = []string{"WATCHWORD_TEST_MYSQL_DSN", "WATCHWORD_TEST_MYSQL_IMAGE",
 // Config is how the demo is to run.
 type Config struct {
 	Addr          string // to listen on, host:port
+	MetricsAddr   string // to serve metrics on, host:port; empty: nowhere
 	Web           string // the front end's directory
 	MySQLDSN      string // secret; empty: sessions and users are kept in memory
 	MySQLMaxConns int

@@ -25,6 +25,9 @@ var values = []struct {
 		"[::1]:0": func(c Config) bool { return c.Addr == "[::1]:0" },
 		":80":     func(c Config) bool { return c.Addr == ":80" && !c.Wire.Cookies.Insecure },
 	}, []string{"127.0.0.1", "8080", "127.0.0.1:http", "127.0.0.1:70000", "::1:80"}},
+	{"METRICS_ADDR", map[string]func(Config) bool{
+		"127.0.0.1:9464": func(c Config) bool { return c.MetricsAddr == "127.0.0.1:9464" && c.Addr == "127.0.0.1:8080" },
+	}, []string{"127.0.0.1", "9464", "127.0.0.1:70000"}},
 	{"WEB", map[string]func(Config) bool{
 		"/srv/web": func(c Config) bool { return c.Web == "/srv/web" },
 	}, nil},
@@ -202,7 +205,7 @@ func TestEverySettingReadsAndRefuses(t *testing.T) {
 
 func TestSettingsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	want := strings.Fields(`ADDR WEB MYSQL_DSN MYSQL_MAX_CONNS TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
+	want := strings.Fields(`ADDR METRICS_ADDR WEB MYSQL_DSN MYSQL_MAX_CONNS TABLE_PREFIX ACCESS_LIFETIME IDLE_LIFETIME ABSOLUTE_LIFETIME GRACE
 		THEFT REVOCATION FEED_INTERVAL MAX_FEED_AGE STALE_FEED ENDING_RETENTION DEVICES TRUSTED_PROXIES MAX_SESSIONS ON_LIMIT
 		ANTI_CSRF ALGORITHM KEY_ROTATION REFRESH_KEY_ROTATION KEY_PROPAGATION KEY_POLL_INTERVAL KEY_ENCRYPTION
 		COOKIE_DOMAIN COOKIE_SECURE COOKIE_SAMESITE COOKIE_PATH COOKIE_PREFIX STATUS_TRY_REFRESH STATUS_UNAUTHORISED
@@ -231,7 +234,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	switch {
-	case cfg.Addr != "127.0.0.1:8080", cfg.Web != "demo/web/dist", cfg.ProofAge != 5*time.Minute, cfg.Lab, cfg.MySQLDSN != "", cfg.MySQLMaxConns != 32, cfg.TablePrefix != "watchword_", cfg.OpenLogin,
+	case cfg.Addr != "127.0.0.1:8080", cfg.MetricsAddr != "", cfg.Web != "demo/web/dist", cfg.ProofAge != 5*time.Minute, cfg.Lab, cfg.MySQLDSN != "", cfg.MySQLMaxConns != 32, cfg.TablePrefix != "watchword_", cfg.OpenLogin,
 		cfg.Session.CleanupInterval != 15*time.Minute, cfg.Session.Revocation != session.RevocationFeed,
 		cfg.Session.FeedInterval != time.Second, cfg.Session.EndingRetention != 30*24*time.Hour,
 		cfg.Session.Devices != session.DeviceFull, cfg.Session.MaxSessions != 0, len(cfg.Wire.TrustedProxies) != 0,

@@ -27,6 +27,11 @@ var settings = []setting{
 		set:  address(func(c *Config) *string { return &c.Addr }),
 	},
 	{
+		name: "METRICS_ADDR", form: "host:port",
+		help: "Another address, at which Prometheus finds /metrics. It is for those who run the demo: keep it off the network that clients come from. Without it there are no metrics.",
+		set:  address(func(c *Config) *string { return &c.MetricsAddr }),
+	},
+	{
 		name: "WEB", form: "directory", def: "demo/web/dist", field: "Web",
 		help: "Where the front end was built, relative to the working directory. Without it there is a page that says how to build it.",
 		set:  text(func(c *Config) *string { return &c.Web }),

@@ -44,3 +44,28 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	}
 	respond(w, http.StatusOK, state)
 }
+
+// live answers while the process runs: that is all that a restart could change.
+func (a *api) live(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// ready answers 200 while requests with a session are served, and 503 while they would be refused for want of the database: then a load
+// balancer may look for a process that is better off. Without the database the default configuration goes on to verify, which is ready.
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
+	defer cancel()
+	state, err := a.manager.Ready(ctx)
+	if err != nil {
+		zerolog.Ctx(r.Context()).Warn().Str("state", string(state)).Err(err).Msg("not ready for everything")
+	}
+	status := http.StatusOK
+	if state == session.NotReady {
+		status = http.StatusServiceUnavailable
+	}
+	respond(w, status, struct {
+		State session.Readiness `json:"state"`
+	}{state})
+}

@@ -132,6 +132,32 @@ func TestOutageLogsNobodyOut(t *testing.T) {
 	}
 }
 
+// A balancer takes no process away for an outage that all have, unless no request would be served.
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	for mode, during := range map[session.RevocationMode]struct {
+		status int
+		state  string
+	}{session.RevocationFeed: {200, "verifying"}, session.RevocationOff: {200, "verifying"}, session.RevocationStrict: {503, "not_ready"}} {
+		broken := &failing{}
+		d := start(t, options{session: session.Config{Revocation: mode}, store: func(s session.Store) session.Store { broken.Store = s; return broken }})
+		c := d.client(t)
+		for _, down := range []bool{false, true, false} {
+			broken.down = down
+			status, state := 200, "ready"
+			if down {
+				status, state = during.status, during.state
+			}
+			if a := c.do("GET", "/readyz", ""); a.StatusCode != status || a.body != `{"state":"`+state+`"}`+"\n" || a.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s, down %t: got %d %s %v, want %d %s", mode, down, a.StatusCode, a.body, a.Header, status, state)
+			}
+			if a := c.do("GET", "/livez", ""); a.StatusCode != 204 || a.body != "" {
+				t.Errorf("%s, down %t: alive? got %d %s", mode, down, a.StatusCode, a.body)
+			}
+		}
+	}
+}
+
 func TestPanicsAreAnswered(t *testing.T) {
 	t.Parallel()
 	d := start(t, options{store: func(s session.Store) session.Store { return &failing{Store: s} }})

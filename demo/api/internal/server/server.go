@@ -94,6 +94,8 @@ func New(cfg Config) (*Server, error) {
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/healthz", a.health)
+	r.Get("/livez", a.live)
+	r.Get("/readyz", a.ready)
 	r.Get("/.well-known/jwks.json", nethttp.JWKSHandler(cfg.Manager).ServeHTTP)
 	r.Mount("/api", a.routes())
 	r.Get("/*", frontEnd.ServeHTTP)
