@@ -2,53 +2,22 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"maps"
 	"math"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/watchword-dev/watchword/integration/capacity/model"
+	"github.com/watchword-dev/watchword/integration/capacity/workload"
 	"github.com/watchword-dev/watchword/integration/mysqltest"
+	store "github.com/watchword-dev/watchword/store/mysql"
 )
 
 func TestMain(m *testing.M) { mysqltest.Main(m) }
 
 // tolerance is by which part a prediction may be off.
 const tolerance = 0.15
-
-// kinds of statements, by what their texts show, and the operations of the model that send them.
-var kinds = []struct {
-	name  string
-	shows []string // all of them; the first kind that fits counts
-	sent  map[string]float64
-}{
-	{"feed", []string{"UNION ALL"}, map[string]float64{model.ReadFeed.Name: 1}},
-	{"keys", []string{"SELECT", "signing_keys"}, map[string]float64{model.ReadKeys.Name: 1}},
-	{"login", []string{"INSERT", "sessions"}, map[string]float64{model.Create.Name: 1}},
-	{"read of a session", []string{"SELECT payload"}, map[string]float64{model.Refresh.Name: 1}},
-	{"new refresh token", []string{"UPDATE", "SET pending_mark"}, map[string]float64{model.Refresh.Name: 1}},
-	{"confirmation", []string{"UPDATE", "SET previous_mark"}, map[string]float64{model.FirstUse.Name: 1}},
-	{"end of a session", []string{"UPDATE", "ending_detail = ?", "WHERE handle"}, map[string]float64{model.Revoke.Name: 1}},
-	{"end of a user's sessions", []string{"UPDATE", "ending_detail = ?", "WHERE user_id"}, map[string]float64{model.RevokeUser.Name: 1}},
-	{"endings", []string{"SELECT", "ORDER BY ended_at DESC"}, map[string]float64{model.RevokeUser.Name: 1}},
-	{"list", []string{"SELECT", "ORDER BY handle DESC"}, map[string]float64{model.List.Name: 1}},
-	{"read of data", []string{"SELECT data"}, map[string]float64{model.ReadData.Name: 1}},
-	{"write of data", []string{"UPDATE", "SET data"}, map[string]float64{model.WriteData.Name: 1}},
-	{"cleanup", nil, map[string]float64{model.CleanNothing.Name: 5, model.CleanExpired.Name: 3, model.CleanEnded.Name: 3}},
-}
-
-func kindOf(text string) int {
-	for i, k := range kinds {
-		fits := true
-		for _, part := range k.shows {
-			fits = fits && strings.Contains(text, part)
-		}
-		if fits {
-			return i
-		}
-	}
-	return len(kinds) - 1
-}
 
 // compare reports whether a prediction is good. Of what happens seldom, a few more or less are no error of the model's.
 func compare(t *testing.T, what string, predicted, measured, few float64) {
@@ -59,46 +28,44 @@ func compare(t *testing.T, what string, predicted, measured, few float64) {
 	}
 }
 
+// habits of the users.
+var habits = workload.Habits{Clients: 300, Between: 1200 * time.Millisecond, AccessLifetime: 3 * time.Second}
+
 // TestPredictionOfStatements: clients use sessions through three Managers on a real server, as a Deployment describes them; what they send, by
-// kinds, and the bytes that go over the wire are what the model says.
+// the names of statements, and the bytes that go over the wire are what the model says.
 func TestPredictionOfStatements(t *testing.T) {
 	const (
 		settling = 8 * time.Second // until refreshes are spread evenly
 		counted  = 16 * time.Second
 	)
-	w := newWorkload(t)
+	db := workload.NewCounting(t, mysqltest.Database(t), store.Options{}, func(db *sql.DB) { mysqltest.Limit(db, 16) })
+	w := workload.New(t, db, habits)
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	w.begin(ctx)
+	w.Begin(ctx)
 	time.Sleep(settling)
-	before := w.counted()
+	before := w.Until()
 	time.Sleep(counted)
-	after := w.counted()
+	spent := w.Until().Since(before)
 	stop()
-	w.all.Wait()
+	w.Wait()
 
-	spent := after.minus(before)
-	d := w.deployment(spent)
-	seconds := spent.time.Seconds()
-	t.Logf("%d requests in %.1f s by %d clients", spent.requests, seconds, clients)
-	loads := map[string]float64{}
-	for _, l := range d.Loads() {
-		loads[l.Operation.Name] = l.Mean
+	d := w.Deployment(spent)
+	seconds := spent.Time.Seconds()
+	t.Logf("%d requests in %.1f s by %d clients", spent.Requests, seconds, habits.Clients)
+	predicted := d.Sent()
+	for name := range spent.Sent {
+		predicted[name] += 0 // what the model does not know
 	}
-	for i, k := range kinds {
-		predicted := 0.0
-		for operation, times := range k.sent {
-			predicted += loads[operation] * times * seconds
+	for _, name := range slices.Sorted(maps.Keys(predicted)) {
+		if predicted[name]*seconds < 1 && spent.Sent[name] == 0 {
+			continue
 		}
-		compare(t, k.name, predicted, float64(spent.statements[i]), 12)
+		compare(t, name, predicted[name]*seconds, float64(spent.Sent[name]), 12)
 	}
 	mean, _ := d.Statements()
-	all := int64(0)
-	for _, n := range spent.statements {
-		all += n
-	}
-	compare(t, "statements in all", mean.Total()*seconds, float64(all), 0)
+	compare(t, "statements in all", mean.Total()*seconds, float64(spent.All()), 0)
 	network, _ := d.Network()
-	compare(t, "bytes to the server", network.Up*seconds, float64(spent.up), 0)
-	compare(t, "bytes from it", network.Down*seconds, float64(spent.down), 0)
+	compare(t, "bytes to the server", network.Up*seconds, float64(spent.Up), 0)
+	compare(t, "bytes from it", network.Down*seconds, float64(spent.Down), 0)
 }

@@ -43,6 +43,7 @@ var sections = []section{
 		line{"shards", shardCount},
 		line{"statements a second at each", func(p model.Prediction) string { return count(p.Shards.Each.Total()) }},
 		line{"of these, that more shards do not make fewer", func(p model.Prediction) string { return count(p.Shards.Scattered.Total()) }},
+		line{"changes at each that Vitess puts between BEGIN and COMMIT", func(p model.Prediction) string { return count(p.Shards.Transactions) }},
 		line{"statements a second at all servers", func(p model.Prediction) string { return count(p.Shards.InAll) }},
 		line{"at the server of the unsharded tables", func(p model.Prediction) string { return count(p.Shards.Unsharded.Total()) }},
 		line{"busy, each shard", func(p model.Prediction) string { return percent(p.Shards.Busy) }},

@@ -75,20 +75,26 @@ type Network struct {
 	OfFeed float64 `json:"of_these_for_the_feed"`
 }
 
-// Wire is what one go of an operation takes.
-func (d Deployment) Wire(o Operation) (up, down float64) {
+// Wire is what one go of an operation takes, on one server.
+func (d Deployment) Wire(o Operation) (up, down float64) { return d.wire(o, false) }
+
+func (d Deployment) wire(o Operation, sharded bool) (up, down float64) {
 	up, down = float64(o.Up(d)), float64(o.Down(d))
-	for _, s := range o.Statements {
+	for _, s := range o.Sends(sharded) {
 		up += float64(s.Up)
-		down += float64(s.Down + s.Repeats*d.Schema)
+		down += float64(s.Down + s.Names*d.Schema)
+		if sharded && s.Verb == Select {
+			up += float64(directive)
+		}
 	}
 	return up, down
 }
 
 // Network returns the day's mean and what it is at the busiest hour.
 func (d Deployment) Network() (mean, peak Network) {
+	sharded := d.sharded()
 	add := func(n *Network, d Deployment, o Operation, rate float64) {
-		up, down := d.Wire(o)
+		up, down := d.wire(o, sharded)
 		n.Up += up * rate
 		n.Down += down * rate
 		if o.Name == ReadFeed.Name {

@@ -93,11 +93,24 @@ func (r Rates) Total() float64 { return r[Select] + r[Insert] + r[Update] + r[De
 // Statements are those that the processes send, by verb.
 func (d Deployment) Statements() (mean, peak Rates) {
 	mean, peak = Rates{}, Rates{}
+	sharded := d.sharded()
 	for _, l := range d.Loads() {
-		for _, s := range l.Operation.Statements {
+		for _, s := range l.Operation.Sends(sharded) {
 			mean[s.Verb] += l.Mean
 			peak[s.Verb] += l.Peak
 		}
 	}
 	return mean, peak
+}
+
+// Sent are the statements that the processes send, by name, on the day's mean.
+func (d Deployment) Sent() map[string]float64 {
+	all := map[string]float64{}
+	sharded := d.sharded()
+	for _, l := range d.Loads() {
+		for _, s := range l.Operation.Sends(sharded) {
+			all[s.Name] += l.Mean
+		}
+	}
+	return all
 }

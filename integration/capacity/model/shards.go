@@ -9,33 +9,106 @@ import (
 // mostShards is where the search for a number of shards ends.
 const mostShards = 1 << 16
 
-// demand is what is asked of the database at the busiest hour, in statements a second by where they go.
+// demand is what is asked of the database, in statements a second by where they go.
 type demand struct {
-	alone     Rates // on one server that has all tables
-	byHandle  Rates // on the shards together
-	scattered Rates // on each shard
+	each      Rates // on each shard, on average
+	scattered Rates // of these, those that go to every shard, however many there are
+	first     Rates // on the first shard, beside that
 	unsharded Rates // on the server of the tables that are not sharded
+
+	// transactions are how many changes a second, of those on each shard and on the other server, a tablet puts between a BEGIN and a COMMIT.
+	transactions, unshardedTransactions float64
 }
 
-func (d Deployment) demand() demand {
-	all := demand{Rates{}, Rates{}, Rates{}, Rates{}}
+// share is which part of the statements that take a route a shard gets, if there are so many shards.
+func (s Statement) share(d Deployment, r Route, shards float64) float64 {
+	switch r {
+	case OneShard, AnyShard:
+		return 1 / shards
+	case OfHandles: // the probability that one of them is there
+		return 1 - math.Pow(1-1/shards, s.Handles(d))
+	case AllShards:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// demand is that of the busiest hour or of the day's mean, on so many shards. One shard is one server, that has all tables.
+func (d Deployment) demand(shards int, rate func(Load) float64) demand {
+	all := demand{each: Rates{}, scattered: Rates{}, first: Rates{}, unsharded: Rates{}}
+	if shards == 1 {
+		for _, l := range d.Loads() {
+			for _, s := range l.Operation.Statements {
+				all.each[s.Verb] += rate(l)
+				if slices.Contains(s.Goes, AllShards) {
+					all.scattered[s.Verb] += rate(l)
+				}
+			}
+		}
+		return all
+	}
 	for _, l := range d.Loads() {
-		for _, s := range l.Operation.Statements {
-			all.alone[s.Verb] += l.Peak
-			switch s.Route {
-			case OneShard:
-				all.byHandle[s.Verb] += l.Peak
-			case AllShards:
-				all.scattered[s.Verb] += l.Peak
-			case Unsharded:
-				all.unsharded[s.Verb] += l.Peak
-			case Everywhere:
-				all.scattered[s.Verb] += l.Peak
-				all.unsharded[s.Verb] += l.Peak * feedTables
+		for _, s := range l.Operation.Sends(true) {
+			for _, r := range s.Goes {
+				n := rate(l)
+				wrapped := 0.0
+				if (s.Verb == Update || s.Verb == Delete) && !s.Limited {
+					wrapped = n
+				}
+				switch r {
+				case Unsharded:
+					all.unsharded[s.Verb] += n
+					all.unshardedTransactions += wrapped
+					continue
+				case FirstShard:
+					all.first[s.Verb] += n
+					continue
+				default:
+				}
+				share := s.share(d, r, float64(shards))
+				all.each[s.Verb] += n * share
+				all.transactions += wrapped * share
+				if r == AllShards {
+					all.scattered[s.Verb] += n
+				}
 			}
 		}
 	}
 	return all
+}
+
+func atMean(l Load) float64 { return l.Mean }
+func atPeak(l Load) float64 { return l.Peak }
+
+// Seen is what the servers see on the day's mean, by the names of statements: each shard on average, the first one beside that, and the server of the
+// tables that are not sharded. Transactions are the changes there that a tablet of Vitess puts between a BEGIN and a COMMIT.
+type Seen struct {
+	Shard, First, Unsharded                  map[string]float64
+	ShardTransactions, UnshardedTransactions float64
+}
+
+// Seen is for a deployment with so many shards, of which there are more than one.
+func (d Deployment) Seen() Seen {
+	seen := Seen{Shard: map[string]float64{}, First: map[string]float64{}, Unsharded: map[string]float64{}}
+	shards := d.shardCount()
+	for _, l := range d.Loads() {
+		for _, s := range l.Operation.Sends(true) {
+			for _, r := range s.Goes {
+				switch r {
+				case Unsharded:
+					seen.Unsharded[s.Name] += l.Mean
+				case FirstShard:
+					seen.First[s.Name] += l.Mean
+				default:
+					seen.Shard[s.Name] += l.Mean * s.share(d, r, float64(shards))
+				}
+			}
+		}
+	}
+	want := d.demand(shards, atMean)
+	seen.ShardTransactions, seen.UnshardedTransactions = want.transactions, want.unshardedTransactions
+	return seen
 }
 
 // busy is the share of a primary's time that statements take.
@@ -45,15 +118,18 @@ func (l Limits) busy(r Rates) float64 {
 
 // Shards is what the shards are asked for at the busiest hour.
 type Shards struct {
-	Count     int     `json:"count"`     // as given, or the least power of two that will do; 0: none will
-	Each      Rates   `json:"each"`      // statements a second at each shard, by verb
-	Scattered Rates   `json:"scattered"` // of these, those that more shards do not make fewer
-	InAll     float64 `json:"in_all"`    // statements a second at all servers: what scatters counts once for each shard
-	Unsharded Rates   `json:"unsharded"` // at the server of the other tables; empty if there is one server
-	Busy      float64 `json:"busy"`      // of a shard, as a share
-	BusyOther float64 `json:"busy_unsharded"`
-	Bytes     float64 `json:"bytes"`   // on each shard
-	Hottest   float64 `json:"hottest"` // by how much the largest shard is larger than the mean, by chance
+	Count     int   `json:"count"`     // as given, or the least power of two that will do; 0: none will
+	Each      Rates `json:"each"`      // statements a second at each shard, by verb
+	Scattered Rates `json:"scattered"` // of these, those that more shards do not make fewer
+	// Transactions are the changes a second at each shard that a tablet of Vitess puts between a BEGIN and a COMMIT, which Each does not count.
+	Transactions float64 `json:"transactions"`
+	First        float64 `json:"first"`     // at the first shard, beside Each
+	InAll        float64 `json:"in_all"`    // statements a second at all servers: what scatters counts once for each shard
+	Unsharded    Rates   `json:"unsharded"` // at the server of the other tables; empty if there is one server
+	Busy         float64 `json:"busy"`      // of a shard, as a share
+	BusyOther    float64 `json:"busy_unsharded"`
+	Bytes        float64 `json:"bytes"`   // on each shard
+	Hottest      float64 `json:"hottest"` // by how much the largest shard is larger than the mean, by chance
 	// Ceiling is with how many sessions no number of shards is enough, if everything grows alike: a shard, or the server of the other tables, is as
 	// busy as it may be with what more shards do not make less.
 	Ceiling float64 `json:"ceiling_sessions"`
@@ -66,22 +142,23 @@ type Use struct {
 	Used  float64 `json:"used"`
 }
 
-// on is what the shards are asked for if there are so many.
+// asked is what the shards are asked for if there are so many.
+func (d Deployment) asked(count int) Shards {
+	want, n := d.demand(count, atPeak), float64(count)
+	s := Shards{
+		Count: count, Each: want.each, Scattered: want.scattered, Unsharded: want.unsharded, Transactions: want.transactions,
+		Bytes: d.Disk() / n,
+	}
+	s.First = want.first.Total()
+	s.InAll = s.Each.Total()*n + s.First + s.Unsharded.Total()
+	s.Busy, s.BusyOther = d.Limits.busy(s.Each)+d.Limits.busy(want.first), d.Limits.busy(s.Unsharded)
+	return s
+}
+
+// on is the same, with what follows from it.
 func (d Deployment) on(count int) Shards {
-	want, n := d.demand(), float64(count)
-	s := Shards{Count: count, Each: Rates{}, Scattered: want.scattered, Unsharded: want.unsharded, Bytes: d.Disk() / n}
-	if count == 1 {
-		s.Each, s.Unsharded = want.alone, Rates{}
-	} else {
-		for _, v := range []Verb{Select, Insert, Update, Delete} {
-			s.Each[v] = want.byHandle[v]/n + want.scattered[v]
-		}
-	}
-	s.InAll = s.Each.Total()*n + s.Unsharded.Total()
-	s.Busy, s.BusyOther = d.Limits.busy(s.Each), d.Limits.busy(s.Unsharded)
-	if sessions := d.Sessions() / n; sessions > 0 && count > 1 {
-		s.Hottest = math.Sqrt(2 * math.Log(n) / sessions)
-	}
+	s := d.asked(count)
+	s.Hottest = d.hottest(count)
 	s.Ceiling = d.ceiling()
 	s.Limits = []Use{
 		{"statements at a shard", s.Busy / d.Limits.Headroom},
@@ -93,9 +170,18 @@ func (d Deployment) on(count int) Shards {
 	return s
 }
 
+// hottest is by how much the largest of so many shards is larger than the mean, by chance: sessions are spread by a hash.
+func (d Deployment) hottest(count int) float64 {
+	n := float64(count)
+	if each := d.Sessions() / n; each > 0 && count > 1 {
+		return math.Sqrt(2 * math.Log(n) / each)
+	}
+	return 0
+}
+
 // unspreadable is how busy a shard, or the server of the other tables, is with what more shards do not make less.
 func (d Deployment) unspreadable() float64 {
-	want := d.demand()
+	want := d.demand(mostShards, atPeak)
 	return max(d.Limits.busy(want.scattered), d.Limits.busy(want.unsharded))
 }
 
@@ -133,15 +219,26 @@ func (s Shards) enough(l Limits) bool {
 // Shards has as many as the deployment says, or as it needs. Where no number is enough it has a count of 0, and says what each would have to bear if
 // there were very many.
 func (d Deployment) Shards() Shards {
-	if d.ShardCount > 0 {
-		return d.on(d.ShardCount)
-	}
-	for n := 1; n <= mostShards; n *= 2 {
-		if s := d.on(n); s.enough(d.Limits) {
-			return s
-		}
+	if n := d.shardCount(); n > 0 {
+		return d.on(n)
 	}
 	s := d.on(mostShards)
 	s.Count = 0
 	return s
 }
+
+// shardCount is the number of shards; 0: none is enough.
+func (d Deployment) shardCount() int {
+	if d.ShardCount > 0 {
+		return d.ShardCount
+	}
+	for n := 1; n <= mostShards; n *= 2 {
+		if d.asked(n).enough(d.Limits) {
+			return n
+		}
+	}
+	return 0
+}
+
+// sharded reports whether one server is not enough.
+func (d Deployment) sharded() bool { return d.shardCount() != 1 }

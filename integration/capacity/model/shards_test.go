@@ -31,23 +31,36 @@ func TestShardsByHand(t *testing.T) {
 	d.ShardCount = 4
 	s := d.Shards()
 	cleanup := 10.0 / 900
-	// At the peak by handle: 6 logins, 40 refreshes of two, 40 first uses, 4 + 2 of data, 3.5 ends.
-	byHandle := 6 + 3*40 + 4 + 2 + 3.5
-	// On each shard: a list, the two of a user's end, the feed, two of an idle cleanup, three and two of its batches.
-	scattered := 1 + 2*0.25 + 5 + 2*cleanup + 3*0.001 + 2*0.003
-	if want := byHandle/4 + scattered; !near(s.Each.Total(), want, 1e-9) {
+	// At the peak by handle: 6 logins, 40 refreshes of two, 40 first uses, 4 + 2 of data, 3.5 ends. And the clock of 5 readings of the feed, by chance.
+	byHandle := 6 + 3*40 + 4 + 2 + 3.5 + 5.0
+	// On each shard: a list, finding a user's sessions and telling their end, the feed, two of an idle cleanup, finding the batches.
+	scattered := 1 + 2*0.25 + 5 + 2*cleanup + 0.001 + 0.003
+	// By some handles: the two of a user's, and a thousand of each batch, which is changed, and told or removed.
+	user, batch := 1-0.75*0.75, 1.0
+	handles := 0.25*user + (2*0.001+0.003)*batch
+	if want := byHandle/4 + scattered + handles; !near(s.Each.Total(), want, 1e-9) {
 		t.Errorf("statements at each of four shards: got %g, want %g", s.Each.Total(), want)
 	}
-	// The feed's two other tables, the keys, lock and unlock and revocations of a cleanup, revocations in a batch.
-	unsharded := 2*5 + cleanup + 3*cleanup + 0.003
+	if !near(s.Scattered.Total(), scattered, 1e-9) {
+		t.Errorf("statements that go to every shard: got %g, want %g", s.Scattered.Total(), scattered)
+	}
+	// Every update but of users' ends is one of a handle: 40 refreshes, 40 first uses, 2 of data, 3.5 ends.
+	if want := (2*40+2+3.5)/4 + 0.25*user + (0.001+0.003)*batch; !near(s.Transactions, want, 1e-9) {
+		t.Errorf("transactions at each shard: got %g, want %g", s.Transactions, want)
+	}
+	// The feed's two other tables at once, the keys, revocations of a cleanup, revocations in a batch.
+	unsharded := 5 + cleanup + cleanup + 0.003
 	if !near(s.Unsharded.Total(), unsharded, 1e-9) {
 		t.Errorf("statements at the unsharded tables: got %g, want %g", s.Unsharded.Total(), unsharded)
 	}
-	if want := byHandle + 4*scattered + unsharded; !near(s.InAll, want, 1e-9) {
+	if want := 2 * cleanup; !near(s.First, want, 1e-9) { // lock and unlock
+		t.Errorf("statements at the first shard, beside the others: got %g, want %g", s.First, want)
+	}
+	if want := byHandle + 4*(scattered+handles) + 2*cleanup + unsharded; !near(s.InAll, want, 1e-9) {
 		t.Errorf("statements at all servers: got %g, want %g", s.InAll, want)
 	}
 	// Both limits are 100, so that 50 statements are half of the time. Processes are whole ones.
-	if want := d.Sessions() * 50 / unsharded; !near(s.Ceiling, want, 0.03) {
+	if want := d.Sessions() * 50 / scattered; !near(s.Ceiling, want, 0.03) {
 		t.Errorf("ceiling: got %g sessions, want about %g", s.Ceiling, want)
 	}
 }
@@ -61,7 +74,7 @@ func TestShardsThatAreNeeded(t *testing.T) {
 	if !s.enough(d.Limits) {
 		t.Errorf("%d shards are said to be enough, and are not: %+v", s.Count, s)
 	}
-	if s.Count > 1 && d.on(s.Count/2).enough(d.Limits) {
+	if s.Count > 1 && d.asked(s.Count/2).enough(d.Limits) {
 		t.Errorf("%d shards would do, got %d", s.Count/2, s.Count)
 	}
 	d.FeedInterval = time.Millisecond
@@ -91,5 +104,39 @@ func TestPages(t *testing.T) {
 		if got := d.pages(); got != want {
 			t.Errorf("%g revocations a second: got %g pages, want %g", revocations, got, want)
 		}
+	}
+}
+
+// What the servers see by name is what they are asked for in all.
+func TestSeenIsWhatIsAsked(t *testing.T) {
+	t.Parallel()
+	d := round()
+	d.Peak, d.ShardCount = 1, 2
+	seen, asked := d.Seen(), d.Shards()
+	sum := func(all map[string]float64) (n float64) {
+		for _, rate := range all {
+			n += rate
+		}
+		return n
+	}
+	if got := sum(seen.Shard); !near(got, asked.Each.Total(), 1e-9) {
+		t.Errorf("at a shard: got %g statements, want %g", got, asked.Each.Total())
+	}
+	if got := sum(seen.Unsharded); !near(got, asked.Unsharded.Total(), 1e-9) {
+		t.Errorf("at the other tables: got %g statements, want %g", got, asked.Unsharded.Total())
+	}
+	if !near(seen.ShardTransactions, asked.Transactions, 1e-9) {
+		t.Errorf("transactions: got %g, want %g", seen.ShardTransactions, asked.Transactions)
+	}
+	// Where there are shards the end of a user's sessions is a statement more.
+	one := d
+	one.ShardCount = 1
+	mean, _ := d.Statements()
+	alone, _ := one.Statements()
+	if got, want := mean.Total()-alone.Total(), d.UserRevocations; !near(got, want, 1e-9) {
+		t.Errorf("with shards the processes send %g statements a second more, want %g", got, want)
+	}
+	if got := sum(d.Sent()); !near(got, mean.Total(), 1e-9) {
+		t.Errorf("by name they send %g statements, want %g", got, mean.Total())
 	}
 }
