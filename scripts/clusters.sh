@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 export GOWORK=off
 
-kinds="galera group-replication vitess"
+kinds="galera group-replication vitess vitess-shards"
 
 usage() {
   cat <<'END'
@@ -17,6 +17,7 @@ cluster has tests for of its own; and takes it down. It goes on when a kind fail
   galera              three nodes of MariaDB with Galera, which all take writes
   group-replication   three MySQL servers in a group, behind a router that finds the primary
   vitess              vtgate before a keyspace of two shards and one that is not sharded
+  vitess-shards       the same with etcd, vtctld, vtorc, and a primary with two replicas for each shard, to be broken
 
 Output is kept in .bin/clusters/KIND.log. The first run builds images: on Debian, as root, that needs nothing else; elsewhere the variables
 that `.bin/clusters-run --help` and a failure name say which images to take.
@@ -32,7 +33,7 @@ suites() {
   }
   cd integration
   case $1 in
-    vitess)
+    vitess | vitess-shards)
       # Its keyspaces are fixed, and package vitess runs the contract. Of the flows one needs two databases, and three look at mysqld itself,
       # where they would meet the statements and connections of Vitess's own.
       step go test -count=1 -timeout 20m \
@@ -41,11 +42,16 @@ suites() {
     *)
       step go test -count=1 -timeout 20m ./store
       step go test -count=1 -timeout 20m ./flows
+      step go test -count=1 -v -timeout 20m -run 'TestHistories$' ./histories -args -duration=60s
       ;;
   esac
   cd clusters
   case $1 in
     group-replication) step go test -count=1 -v -tags clusters -timeout 30m ./groupreplication ;;
+    vitess-shards)
+      step go test -count=1 -v -tags clusters -timeout 30m ./vitess
+      step go test -count=1 -v -tags clusters -timeout 60m ./vitessreal
+      ;;
     *) step go test -count=1 -v -tags clusters -timeout 30m "./$1" ;;
   esac
   return "$failed"

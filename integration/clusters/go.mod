@@ -8,6 +8,7 @@ require (
 	github.com/moby/moby/api v1.56.1
 	github.com/moby/moby/client v0.6.2
 	github.com/testcontainers/testcontainers-go v0.45.0
+	github.com/watchword-dev/watchword/integration v0.1.0
 	github.com/watchword-dev/watchword/session v0.1.0
 	github.com/watchword-dev/watchword/store/mysql v0.1.0
 )

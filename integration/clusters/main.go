@@ -19,6 +19,7 @@ import (
 	"github.com/watchword-dev/watchword/integration/clusters/galera"
 	"github.com/watchword-dev/watchword/integration/clusters/groupreplication"
 	"github.com/watchword-dev/watchword/integration/clusters/vitess"
+	"github.com/watchword-dev/watchword/integration/clusters/vitessreal"
 )
 
 // kind is a cluster that can be brought up.
@@ -34,6 +35,7 @@ func kinds() []kind {
 		{"galera", "MariaDB with Galera: three nodes that all take writes", 1800, galera.Up},
 		{"group-replication", "MySQL Group Replication: three servers, behind a router that finds the one which takes writes", 2500, groupreplication.Up},
 		{"vitess", "Vitess: a keyspace of two shards and one that is not sharded, behind vtgate", 1500, vitess.Up},
+		{"vitess-shards", "Vitess with its own failover: the same, each shard with a primary and two replicas", 4500, vitessreal.Up},
 	}
 }
 

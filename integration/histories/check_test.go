@@ -14,10 +14,10 @@ import (
 
 // checkTimeout bounds the search for an order of one session's operations. Seconds are a sign of a session with too many
 // unanswered calls; that it is exceeded counts as a failure, since nothing was shown then.
-const checkTimeout = 20 * time.Second
+const checkTimeout = time.Minute
 
 // maxLurkers is how many calls without an answer the model has room for.
-const maxLurkers = 256
+const maxLurkers = 64 * len(set{})
 
 // hungFor is how long a process may go on with a request whose caller has hung up.
 const hungFor = time.Second

@@ -8,6 +8,10 @@
 //	go test -timeout 20m ./histories -run TestHistories -args -duration=60s -processes=8 -clients=16
 //
 // With -defect=NAME every process gets a store with one defect, and the run has to be refused.
+//
+// On a cluster of integration/clusters that is up, which the environment names, the faults are those of a cluster:
+//
+//	../.bin/clusters-run run galera go test -run 'TestHistories$' -v ./histories -args -duration=60s
 package histories_test
 
 import (
@@ -24,7 +28,7 @@ var (
 	duration  = flag.Duration("duration", 15*time.Second, "how long the clients of TestHistories go on")
 	processes = flag.Int("processes", 4, "how many server processes TestHistories has")
 	clients   = flag.Int("clients", 8, "how many clients there are for each process")
-	grace     = flag.Duration("grace", 1600*time.Millisecond, "the grace of TestHistories; slow machines need more of it")
+	grace     = flag.Duration("grace", 0, "the grace of TestHistories; slow machines need more of it; 0: 1.6 s, and 3 s on a cluster")
 	seed      = flag.Uint64("seed", 0, "what the choices of clients and faults are drawn from; 0: chosen and printed")
 	defective = flag.String("defect", "", "the defect that the processes' store is to have")
 )

@@ -101,7 +101,7 @@ func runInMemory(t *testing.T, defect string, seed uint64, load time.Duration) (
 	background.Go(func() { w.observeUntil(running) })
 	w.haveCrews(40)
 	// What was lost is to be seen at the end.
-	if err := w.observe(ctx, w.records()); err != nil {
+	if err := w.observe(ctx, w.table, w.records()); err != nil {
 		t.Fatal(err)
 	}
 	stop()

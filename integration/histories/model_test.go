@@ -44,8 +44,8 @@ type state struct {
 	lurking set // the operations without an answer, by place, whose effect may be to come
 }
 
-// set is a set of marks.
-type set [4]uint64
+// set is a set of marks, or of places of operations without an answer.
+type set [8]uint64
 
 func (s set) has(m mark) bool { return s[m/64]&(1<<(m%64)) != 0 }
 

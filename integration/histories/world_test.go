@@ -70,13 +70,13 @@ func (w *world) records() []*record {
 }
 
 // observe reads the rows of sessions, and notes what they say.
-func (w *world) observe(ctx context.Context, records []*record) error {
+func (w *world) observe(ctx context.Context, from table, records []*record) error {
 	handles := make([]session.Handle, len(records))
 	for i, r := range records {
 		handles[i] = r.Handle
 	}
 	call := w.history.now()
-	rows, err := w.table.rows(ctx, handles)
+	rows, err := from.rows(ctx, handles)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (w *world) observe(ctx context.Context, records []*record) error {
 func (w *world) observeUntil(ctx context.Context) {
 	for pause(ctx, 150*time.Millisecond) {
 		bounded, cancel := context.WithTimeout(ctx, time.Second)
-		_ = w.observe(bounded, w.watching()) // while the server is away, nothing is seen
+		_ = w.observe(bounded, w.table, w.watching()) // while the server is away, nothing is seen
 		cancel()
 	}
 }

@@ -14,6 +14,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"github.com/watchword-dev/watchword/integration/clusters/cluster"
+	"github.com/watchword-dev/watchword/integration/clusters/failover"
 	"github.com/watchword-dev/watchword/session"
 	"github.com/watchword-dev/watchword/store/mysql"
 )
@@ -55,7 +56,7 @@ func TestAnswersOfAServerThatLeavesTheGroup(t *testing.T) {
 			g := openGroup(t)
 			t.Cleanup(func() { g.mend(t) })
 			config := g.database(t)
-			bareConnection(t, config)
+			failover.EngineTable(t, failover.Bare(t, config.FormatDSN()))
 			primary, others := g.primary(t)
 			direct := config.Clone()
 			direct.Addr = primary.Addr("3306")

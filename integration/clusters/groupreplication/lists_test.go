@@ -13,6 +13,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"github.com/watchword-dev/watchword/integration/clusters/cluster"
+	"github.com/watchword-dev/watchword/integration/clusters/failover"
 	"github.com/watchword-dev/watchword/session"
 	"github.com/watchword-dev/watchword/store/mysql"
 )
@@ -30,7 +31,7 @@ func TestListsOfASecondary(t *testing.T) {
 
 	var thefts atomic.Int64
 	cfg := session.Config{StoreTimeout: storeTimeout, MaxSessions: 3}
-	begin(t, config.FormatDSN(), cfg, &thefts) // makes the tables
+	failover.Begin(t, config.FormatDSN(), cfg, &thefts) // makes the tables
 	if err := cluster.Await(t.Context(), "the tables on the secondary", stepWithin, func(ctx context.Context) error {
 		_, err := secondary.db.ExecContext(ctx, "SELECT 1 FROM "+config.DBName+".watchword_signing_keys LIMIT 1")
 		return err
@@ -43,7 +44,7 @@ func TestListsOfASecondary(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = replica.Close() })
 	cfg.Lists = replica
-	m := begin(t, config.FormatDSN(), cfg, &thefts).manager
+	m := failover.Begin(t, config.FormatDSN(), cfg, &thefts).Manager
 
 	ctx := t.Context()
 	create := func() session.Handle {

@@ -9,8 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/watchword-dev/watchword/integration/clusters/failover"
 	"github.com/watchword-dev/watchword/session"
 )
+
+// held is a session with what its client holds.
+type held struct {
+	handle          session.Handle
+	access, refresh string
+}
 
 // Without a majority a server takes statements and does not answer. Nothing tells a process without a router that, so its own
 // timeouts have to end the calls; and whoever asked comes again with what they have, and is let in.
@@ -22,12 +29,12 @@ func TestCallsEndWhileAMajorityIsLost(t *testing.T) {
 	config.Addr = primary.Addr("3306") // past the router
 	cfg := session.Config{StoreTimeout: 1500 * time.Millisecond, Grace: 2 * time.Second}
 	var thefts atomic.Int64
-	p := begin(t, config.FormatDSN(), cfg, &thefts)
+	p := failover.Begin(t, config.FormatDSN(), cfg, &thefts)
 
 	const sessions = 4
 	var all []*held
 	for range sessions {
-		s, tokens, err := p.manager.Create(t.Context(), "user", session.CreateOptions{})
+		s, tokens, err := p.Manager.Create(t.Context(), "user", session.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,11 +42,11 @@ func TestCallsEndWhileAMajorityIsLost(t *testing.T) {
 	}
 	time.Sleep(cfg.Grace + 100*time.Millisecond) // a refresh has to write now
 
-	each(others, func(s *server) { step(t, s.Pause) })
+	failover.Each(others, func(s *server) { step(t, s.Pause) })
 	mended := false
 	mend := func() {
 		if !mended {
-			each(others, func(s *server) { step(t, s.Unpause) })
+			failover.Each(others, func(s *server) { step(t, s.Unpause) })
 			mended = true
 		}
 	}
@@ -57,20 +64,20 @@ func TestCallsEndWhileAMajorityIsLost(t *testing.T) {
 	}
 	// Before the server notices that it is alone, and after.
 	for range 3 {
-		each(all, func(h *held) {
+		failover.Each(all, func(h *held) {
 			bounded("create", func(ctx context.Context) error {
-				_, _, err := p.manager.Create(ctx, "user", session.CreateOptions{})
+				_, _, err := p.Manager.Create(ctx, "user", session.CreateOptions{})
 				return err
 			})
 			bounded("refresh", func(ctx context.Context) error {
-				_, _, err := p.manager.Refresh(ctx, h.refresh, session.RefreshOptions{})
+				_, _, err := p.Manager.Refresh(ctx, h.refresh, session.RefreshOptions{})
 				return err
 			})
 			bounded("revoke", func(ctx context.Context) error {
-				_, err := p.manager.Revoke(ctx, h.handle, session.RevokeOptions{Reason: session.ReasonLogout})
+				_, err := p.Manager.Revoke(ctx, h.handle, session.RevokeOptions{Reason: session.ReasonLogout})
 				return err
 			})
-			if _, err := p.manager.Verify(t.Context(), h.access, session.VerifyOptions{}); err != nil {
+			if _, err := p.Manager.Verify(t.Context(), h.access, session.VerifyOptions{}); err != nil {
 				t.Errorf("verify without a majority: got %v, want the token to be good", err)
 			}
 		})
@@ -78,12 +85,12 @@ func TestCallsEndWhileAMajorityIsLost(t *testing.T) {
 	mend()
 	g.mend(t)
 	// What was asked for may have happened or not, by and by. The client repeats it, which makes it certain.
-	each(all, func(h *held) {
-		if _, err := p.manager.Revoke(t.Context(), h.handle, session.RevokeOptions{Reason: session.ReasonLogout}); err != nil {
+	failover.Each(all, func(h *held) {
+		if _, err := p.Manager.Revoke(t.Context(), h.handle, session.RevokeOptions{Reason: session.ReasonLogout}); err != nil {
 			t.Errorf("revoke of %s once the majority is back: got %v, want success", h.handle, err)
 		}
 		var theft *session.TheftError
-		_, _, err := p.manager.Refresh(t.Context(), h.refresh, session.RefreshOptions{})
+		_, _, err := p.Manager.Refresh(t.Context(), h.refresh, session.RefreshOptions{})
 		if !errors.Is(err, session.ErrUnauthorised) || errors.As(err, &theft) {
 			t.Errorf("refresh of %s after its revocation: got %v, want ErrUnauthorised", h.handle, err)
 		}

@@ -43,8 +43,8 @@ func on(t *testing.T) (*cluster.Cluster, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Kind != "vitess" {
-		t.Fatalf("this is the cluster %s, and these tests are Vitess's: run `clusters run vitess go test …`", c.Kind)
+	if c.Kind != "vitess" && c.Kind != "vitess-shards" {
+		t.Fatalf("this is the cluster %s, and these tests are Vitess's: run `clusters run vitess go test …`, or vitess-shards", c.Kind)
 	}
 	return c, c.Writers[0]
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/watchword-dev/watchword/integration/clusters/cluster"
+	"github.com/watchword-dev/watchword/integration/clusters/vitess"
 	"github.com/watchword-dev/watchword/session"
 )
 
@@ -115,7 +116,7 @@ func plansOf(t *testing.T, c *cluster.Cluster, prefix string) map[string]plan {
 		t.Fatal(err)
 	}
 	defer func() { _ = server.Detach() }()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Addr("33574")+"/debug/query_plans", http.NoBody)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Addr(vitess.PagesPort)+"/debug/query_plans", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

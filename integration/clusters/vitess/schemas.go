@@ -10,8 +10,8 @@ import (
 
 // The keyspaces.
 const (
-	unsharded = "unsharded"
-	sharded   = "sharded"
+	Unsharded = "unsharded"
+	Sharded   = "sharded"
 )
 
 // stores is how many sets of tables may be made beside those of the default prefix. A test cannot have a schema of its own, since it would
@@ -27,10 +27,10 @@ func Prefixes() []string {
 	return all
 }
 
-// schemas are the VSchemas that vttestserver gives to the keyspaces, by their paths. The tables are made by Migrate.
-func schemas() (map[string]string, error) {
-	files := map[string]string{}
-	for name, of := range map[string]func(prefix string) string{unsharded: vschema.Unsharded, sharded: vschema.Sharded} {
+// VSchemas are those of the keyspaces, by their names, as JSON. The tables are made by Migrate.
+func VSchemas() (map[string]string, error) {
+	texts := map[string]string{}
+	for name, of := range map[string]func(prefix string) string{Unsharded: vschema.Unsharded, Sharded: vschema.Sharded} {
 		var all struct {
 			Sharded  bool                       `json:"sharded"`
 			Vindexes map[string]json.RawMessage `json:"vindexes,omitempty"`
@@ -41,7 +41,7 @@ func schemas() (map[string]string, error) {
 				return nil, fmt.Errorf("vitess: VSchema of the %s keyspace: %w", name, err)
 			}
 		}
-		if name == unsharded { // the demo's, which integration/flows drives
+		if name == Unsharded { // the demo's, which integration/flows drives
 			for _, table := range []string{"demo_users", "demo_attempts"} {
 				all.Tables[mysql.DefaultTablePrefix+table] = json.RawMessage("{}")
 			}
@@ -50,7 +50,7 @@ func schemas() (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("vitess: VSchema of the %s keyspace: %w", name, err)
 		}
-		files["/vt/schema/"+name+"/vschema.json"] = string(text)
+		texts[name] = string(text)
 	}
-	return files, nil
+	return texts, nil
 }

@@ -5,10 +5,8 @@ package vitess
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -17,16 +15,17 @@ import (
 	store "github.com/watchword-dev/watchword/store/mysql"
 )
 
+// The ports on which vtgate shows its pages, and speaks MySQL's protocol.
+const (
+	PagesPort = "33574" // vttestserver has gRPC, mysqld and MySQL's protocol follow it
+	MySQLPort = "33577"
+)
+
 const (
 	kind = "vitess"
-	port = "33574" // of vtcombo's pages; gRPC, mysqld and vtgate's MySQL protocol follow it
-	gate = "33577"
 
 	startWithin = 3 * time.Minute // on a slow machine; seven seconds is usual
 )
-
-//go:embed image
-var recipe embed.FS
 
 // settings of mysqld: small, but a commit is on disk when it is acknowledged, since that is what Vitess promises.
 const settings = `innodb_buffer_pool_size = 64M
@@ -51,29 +50,26 @@ exec /vt/bin/vtcombo "$@" --queryserver-config-pool-size 16 --queryserver-config
 // Up starts it and returns where it is, and what takes it down again. It is one container: vttestserver runs vtgate and the tablets in one
 // process, over one mysqld.
 func Up(ctx context.Context, log func(format string, args ...any)) (*cluster.Cluster, func() error, error) {
-	files, err := fs.Sub(recipe, "image")
-	if err != nil {
-		return nil, nil, fmt.Errorf("vitess: %w", err)
-	}
-	image, err := cluster.Image{
-		Env: "WATCHWORD_TEST_VITESS_IMAGE", Tag: "watchword/vitess:debian", Recipe: files, Needs: []string{"mmdebstrap"},
-	}.Find(ctx, log)
+	image, err := Image(ctx, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	tables, err := schemas()
+	schemas, err := VSchemas()
 	if err != nil {
 		return nil, nil, err
 	}
-	tables["/vt/watchword.cnf"], tables["/vt/tablets.sh"] = settings, tablets
+	files := map[string]string{"/vt/watchword.cnf": settings, "/vt/tablets.sh": tablets}
+	for keyspace, text := range schemas {
+		files["/vt/schema/"+keyspace+"/vschema.json"] = text
+	}
 	network, err := cluster.NewNetwork(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	server, err := network.Start(ctx, cluster.Spec{
-		Name: "vitess", Image: image, Ports: []string{port, gate}, Files: tables,
+		Name: "vitess", Image: image, Ports: []string{PagesPort, MySQLPort}, Files: files,
 		Command: []string{
-			"/bin/sh", "-c", start, "vttestserver", "--port", port, "--keyspaces", unsharded + "," + sharded, "--num-shards", "1,2",
+			"/bin/sh", "-c", start, "vttestserver", "--port", PagesPort, "--keyspaces", Unsharded + "," + Sharded, "--num-shards", "1,2",
 			"--replica-count", "0", "--rdonly-count", "0", "--transaction-mode", "SINGLE", "--schema-dir", "/vt/schema",
 			"--mysql-bind-host", "0.0.0.0", "--vtcombo-bind-host", "0.0.0.0", "--extra-my-cnf", "/vt/watchword.cnf",
 			"--data-dir", "/vt/vtdataroot",
@@ -83,27 +79,26 @@ func Up(ctx context.Context, log func(format string, args ...any)) (*cluster.Clu
 		return nil, nil, errors.Join(err, network.Remove())
 	}
 	c := &cluster.Cluster{
-		Kind: kind, Writers: []string{config(server.Addr(gate)).FormatDSN()},
+		Kind: kind, Writers: []string{Gate(server.Addr(MySQLPort)).FormatDSN()},
 		Nodes: []cluster.Node{{Name: "vitess", Container: server.ID()}},
 	}
-	if err := await(ctx, c, log); err != nil {
+	if err := Prepare(ctx, c.Writers[0], log); err != nil {
 		said, _ := server.Logs(ctx, 20)
 		return nil, nil, errors.Join(fmt.Errorf("%w; it said:\n%s", err, said), network.Remove())
 	}
 	return c, network.Remove, nil
 }
 
-// config is how vtgate is reached: in no keyspace, so that it finds each table by its name, in whichever it is. vttestserver lets anybody in.
-func config(addr string) *mysql.Config {
+// Gate is how vtgate is reached: in no keyspace, so that it finds each table by its name, in whichever it is. It lets anybody in.
+func Gate(addr string) *mysql.Config {
 	c := mysql.NewConfig()
 	c.User, c.Net, c.Addr, c.DBName = "root", "tcp", addr, "@primary"
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = 5*time.Second, 30*time.Second, 10*time.Second
 	return c
 }
 
-// await waits until vtgate has found all shards, and then makes the tables, as an application does.
-func await(ctx context.Context, c *cluster.Cluster, log func(format string, args ...any)) error {
-	dsn := c.Writers[0]
+// Prepare waits until vtgate has found all shards, and then makes the tables, as an application does.
+func Prepare(ctx context.Context, dsn string, log func(format string, args ...any)) error {
 	if err := cluster.Await(ctx, "vtgate", startWithin, func(ctx context.Context) error {
 		return ping(ctx, dsn)
 	}); err != nil {
@@ -132,7 +127,7 @@ func ping(ctx context.Context, dsn string) error {
 	}
 	db := sql.OpenDB(connector)
 	defer func() { _ = db.Close() }()
-	for _, keyspace := range []string{unsharded, sharded} {
+	for _, keyspace := range []string{Unsharded, Sharded} {
 		if _, err := db.ExecContext(ctx, "SHOW TABLES FROM "+keyspace); err != nil { //nolint:gosec // a name of this package's
 			return fmt.Errorf("keyspace %s: %w", keyspace, err)
 		}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds an image of Vitess's vttestserver, for machines that reach Debian's mirrors and Go modules but no container registry. It has
-# the layout of vitess/vttestserver: /vt/bin, /vt/config, VTROOT, VTDATAROOT.
+# Builds an image of Vitess, for machines that reach Debian's mirrors and Go modules but no container registry: vttestserver, the programs
+# of a cluster, MySQL, and etcd. It has the layout of Vitess's own images: /vt/bin, /vt/config, VTROOT, VTDATAROOT.
 #   build.sh [TAG]           builds it (default watchword/vitess:debian); needs root on Debian, Go, mmdebstrap and docker
 #   build.sh --check [TAG]   succeeds when TAG is there and was built by these files as they are now
 # vitess.mod and vitess.sum pin the version; they do not have the names go.mod and go.sum so that they are no module of this repository.
@@ -38,16 +38,16 @@ cp "$here/vitess.sum" "$work/module/go.sum"
   cd "$work/module"
   export GOWORK=off CGO_ENABLED=0
   go build -trimpath -ldflags='-s -w' -o "$work/bin/" \
-    vitess.io/vitess/go/cmd/{mysqlctl,vtcombo,vttestserver}
+    vitess.io/vitess/go/cmd/{mysqlctl,vtcombo,vtctld,vtctldclient,vtgate,vtorc,vttablet,vttestserver}
   cp -r "$(go list -m -f '{{.Dir}}' vitess.io/vitess)/config" "$work/config"
 )
 chmod -R u+w "$work/config"
 
-step "extracting MySQL from Debian $suite"
+step "extracting MySQL and etcd from Debian $suite"
 # The machine's clock may be off or its mirror a snapshot; the signatures are checked all the same.
 mmdebstrap --quiet --variant=extract --mode=root --format=directory \
   --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
-  --include=base-files,bash,coreutils,sed,grep,mysql-server-core,mysql-client-core \
+  --include=base-files,bash,coreutils,sed,grep,mysql-server-core,mysql-client-core,etcd-server \
   "$suite" "$root" "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror%/} $suite main" 2>"$work/log" ||
   { cat "$work/log" >&2; exit 1; }
 

@@ -1,29 +1,15 @@
-//go:build clusters
-
-package groupreplication_test
+package failover
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/watchword-dev/watchword/session"
 )
-
-// within is how long a call may take: the store's timeout for each of its attempts, and some for a machine that is busy. To end a session
-// the Manager tries twice, with a time of its own for each.
-func within(what string) time.Duration {
-	attempts := time.Duration(1)
-	if what == revoke {
-		attempts = 2
-	}
-	return attempts*storeTimeout + 2*time.Second
-}
 
 // The kinds of calls.
 const (
@@ -32,6 +18,19 @@ const (
 	verify  = "verify"
 	revoke  = "revoke"
 )
+
+// avoidFor is how long a client leaves a process alone that was unavailable, as long as there is another: so do the load balancers before them.
+const avoidFor = 3 * time.Second
+
+// within is how long a call may take: the store's timeout for each of its attempts, and some for a machine that is busy. To end a session
+// the Manager tries twice, with a time of its own for each.
+func within(what string) time.Duration {
+	attempts := time.Duration(1)
+	if what == revoke {
+		attempts = 2
+	}
+	return attempts*StoreTimeout + 2*time.Second
+}
 
 // held is a session whose creation was acknowledged, with what its client holds. One goroutine uses it.
 type held struct {
@@ -42,14 +41,27 @@ type held struct {
 	revoked         bool // and acknowledged
 }
 
-// client is one user agent with many sessions, each used by one request at a time, by either process.
+func (h *held) take(tokens session.Tokens) {
+	h.access = tokens.AccessToken
+	if tokens.RefreshToken != "" {
+		h.refresh = tokens.RefreshToken
+	}
+}
+
+// client is one user agent with many sessions, each used by one request at a time, by any process.
 type client struct {
 	t        *testing.T
 	user     string
 	managers []*session.Manager
+	avoid    []time.Time // until when each of them is left alone
 	meter    *meter
 	held     []*held
 	ended    []*held
+}
+
+func newClient(t *testing.T, user string, managers []*session.Manager, m *meter) *client {
+	t.Helper()
+	return &client{t: t, user: user, managers: managers, avoid: make([]time.Time, len(managers)), meter: m}
 }
 
 // run makes calls until ctx is done. The call that is under way then comes to its end.
@@ -57,7 +69,7 @@ func (c *client) run(ctx context.Context) {
 	calls := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
 		var ok bool
-		switch n := rand.IntN(10); {
+		switch n := random(10); {
 		case n < 2 || len(c.held) < 5:
 			ok = c.create(calls)
 		case n < 6:
@@ -71,7 +83,7 @@ func (c *client) run(ctx context.Context) {
 		if !ok { // as a client does that is told to come again
 			pause = 50 * time.Millisecond
 		}
-		time.Sleep(pause/2 + rand.N(pause))
+		time.Sleep(pause/2 + time.Duration(random(int(pause))))
 	}
 }
 
@@ -84,13 +96,29 @@ func (c *client) look(ctx context.Context) {
 	}
 }
 
-func (c *client) some() *held { return c.held[rand.IntN(len(c.held))] }
+func (c *client) some() *held { return c.held[random(len(c.held))] }
+
+// process chooses one of those that are not left alone, or any.
+func (c *client) process() int {
+	now := time.Now()
+	var up []int
+	for i, until := range c.avoid {
+		if now.After(until) {
+			up = append(up, i)
+		}
+	}
+	if len(up) == 0 {
+		return random(len(c.managers))
+	}
+	return up[random(len(up))]
+}
 
 // call makes one call by some process and reports whether it was acknowledged. An outage is no failure; anything else is, and so is a call
 // that does not end.
 func (c *client) call(what string, h *held, f func(m *session.Manager) error) bool {
+	at := c.process()
 	begun := time.Now()
-	err := f(c.managers[rand.IntN(len(c.managers))])
+	err := f(c.managers[at])
 	took := time.Since(begun)
 	c.meter.note(what, begun, took, err)
 	if took > within(what) {
@@ -100,6 +128,7 @@ func (c *client) call(what string, h *held, f func(m *session.Manager) error) bo
 	case err == nil:
 		return true
 	case errors.Is(err, session.ErrUnavailable):
+		c.avoid[at] = time.Now().Add(avoidFor)
 		return false
 	case h != nil:
 		c.t.Errorf("%s of session %s: got %v, want success or ErrUnavailable", what, h.handle, err)
@@ -135,13 +164,6 @@ func (c *client) refresh(ctx context.Context, h *held) bool {
 	})
 }
 
-func (h *held) take(tokens session.Tokens) {
-	h.access = tokens.AccessToken
-	if tokens.RefreshToken != "" {
-		h.refresh = tokens.RefreshToken
-	}
-}
-
 func (c *client) verify(ctx context.Context, h *held) bool {
 	return c.call(verify, h, func(m *session.Manager) error {
 		s, err := m.Verify(ctx, h.access, session.VerifyOptions{})
@@ -164,7 +186,7 @@ func (c *client) revoke(ctx context.Context) bool {
 		}
 	}
 	if h == nil {
-		i := rand.IntN(len(c.held))
+		i := random(len(c.held))
 		h = c.held[i]
 		c.held = slices.Delete(c.held, i, i+1)
 		c.ended = append(c.ended, h)
@@ -177,80 +199,5 @@ func (c *client) revoke(ctx context.Context) bool {
 	return h.revoked
 }
 
-// ledger is what all clients know when they have come to an end.
-type ledger struct {
-	live, revoked, doubtful []*held // doubtful: a revocation was sent and not acknowledged
-}
-
-func settle(clients []*client) (l ledger) {
-	for _, c := range clients {
-		l.live = append(l.live, c.held...)
-		for _, h := range c.ended {
-			if h.revoked {
-				l.revoked = append(l.revoked, h)
-			} else {
-				l.doubtful = append(l.doubtful, h)
-			}
-		}
-	}
-	return l
-}
-
-func (l ledger) String() string {
-	return fmt.Sprintf("%d live, %d revoked, %d doubtful", len(l.live), len(l.revoked), len(l.doubtful))
-}
-
-// audit holds the store to all that was acknowledged: by fresh, a process that has just started, and by those that were there all along.
-func (l ledger) audit(ctx context.Context, t *testing.T, fresh *session.Manager, there []*session.Manager) {
-	t.Helper()
-	tokenOf := func(h *held) error {
-		_, tokens, err := fresh.Refresh(ctx, h.refresh, session.RefreshOptions{})
-		if err == nil {
-			h.take(tokens)
-			_, err = there[0].Verify(ctx, h.access, session.VerifyOptions{})
-		}
-		return err
-	}
-	each(l.live, func(h *held) {
-		if err := tokenOf(h); err != nil {
-			t.Errorf("session %s was acknowledged and nobody ended it: got %v, want it to go on", h.handle, err)
-		}
-	})
-	var theft *session.TheftError
-	each(l.revoked, func(h *held) {
-		access := h.access
-		if err := tokenOf(h); !errors.Is(err, session.ErrUnauthorised) || errors.As(err, &theft) {
-			t.Errorf("refresh of session %s, whose revocation was acknowledged: got %v, want ErrUnauthorised", h.handle, err)
-		}
-		for i, m := range append([]*session.Manager{fresh}, there...) {
-			if _, err := m.Verify(ctx, access, session.VerifyOptions{}); !errors.Is(err, session.ErrUnauthorised) {
-				t.Errorf("access token of session %s, whose revocation was acknowledged, in process %d: got %v, want ErrUnauthorised", h.handle, i, err)
-			}
-		}
-	})
-	each(l.doubtful, func(h *held) {
-		if err := tokenOf(h); err != nil && (!errors.Is(err, session.ErrUnauthorised) || errors.As(err, &theft)) {
-			t.Errorf("session %s, whose revocation is doubtful: got %v, want it to go on or to have ended", h.handle, err)
-		}
-	})
-}
-
-// each calls f for all of them, several at once.
-func each[T any](all []T, f func(T)) {
-	var (
-		wg   sync.WaitGroup
-		next = make(chan T)
-	)
-	for range 8 {
-		wg.Go(func() {
-			for h := range next {
-				f(h)
-			}
-		})
-	}
-	for _, h := range all {
-		next <- h
-	}
-	close(next)
-	wg.Wait()
-}
+// random is a number below n.
+func random(n int) int { return rand.IntN(n) } //nolint:gosec // what clients happen to do is no secret

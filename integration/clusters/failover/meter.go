@@ -1,10 +1,6 @@
-//go:build clusters
-
-package groupreplication_test
+package failover
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"maps"
 	"regexp"
@@ -13,9 +9,6 @@ import (
 	"sync"
 	"time"
 )
-
-// engine is the kind of what the engine itself does: bare INSERTs.
-const engine = "engine"
 
 // meter notes when calls of each kind were acknowledged, and what the others were told.
 type meter struct {
@@ -47,8 +40,7 @@ func (m *meter) note(what string, begun time.Time, took time.Duration, err error
 func (m *meter) since(what string, moment time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := m.good[what]
-	return len(all) > 0 && all[len(all)-1].After(moment)
+	return slices.ContainsFunc(m.good[what], moment.Before)
 }
 
 // gap is the longest time without an acknowledged call of that kind that ends after a moment, or has not ended.
@@ -104,16 +96,4 @@ func (m *meter) slow() string {
 		text = append(text, fmt.Sprintf("%s %v", what, m.slowest[what].Round(time.Millisecond)))
 	}
 	return strings.Join(text, ", ")
-}
-
-// insert writes single rows until ctx is done, with short timeouts and nothing else: what the engine makes possible at the best.
-func (m *meter) insert(ctx context.Context, db *sql.DB) {
-	for n := 0; ctx.Err() == nil; n++ {
-		begun := time.Now()
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		_, err := db.ExecContext(bounded, "INSERT INTO engine (id) VALUES (?)", n)
-		cancel()
-		m.note(engine, begun, time.Since(begun), err)
-		time.Sleep(10 * time.Millisecond)
-	}
 }
