@@ -40,16 +40,18 @@ consume() {
   printf -- '- %s: as it should be\n' "$*"
 }
 
-# adapt ADAPTER PACKAGE: an adapter must bring what its framework's package does, itself, session and golang-jwt.
+# adapt ADAPTER PACKAGE: an adapter must bring nothing but what its framework's package does, itself, session and golang-jwt.
 adapt() {
   local adapter=$1 package=$2 version
   version=$(cd "$adapter" && go list -m -f '{{.Path}}@{{.Version}}' "$package")
   { graph "$version" "$package"; printf '%s\n' "$prefix/$adapter" "$prefix/session" github.com/golang-jwt/jwt/v5; } | sort >"$outside/want"
   graph "$version" "$prefix/$adapter" >"$outside/got"
-  diff -u "$outside/want" "$outside/got" || {
-    echo "consumer.sh: importing $adapter brings other modules (+) than $package and session do (-)" >&2
+  comm -13 "$outside/want" "$outside/got" >"$outside/more"
+  if [ -s "$outside/more" ]; then
+    echo "consumer.sh: importing $adapter brings more than $package and session do:" >&2
+    cat "$outside/more" >&2
     return 1
-  }
+  fi
   printf -- '- %s: as it should be\n' "$adapter"
 }
 
@@ -77,3 +79,4 @@ adapt adapters/echo github.com/labstack/echo/v5
 adapt adapters/fiber github.com/gofiber/fiber/v3
 adapt adapters/grpc google.golang.org/grpc
 adapt adapters/connect connectrpc.com/connect
+adapt adapters/otel go.opentelemetry.io/otel/sdk/metric # whose API it is written for; the SDK is what its tests have
