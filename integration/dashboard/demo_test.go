@@ -42,7 +42,7 @@ func start(t *testing.T) *demo {
 		if built.dir, built.err = os.MkdirTemp("", "watchword-dashboard-"); built.err != nil {
 			return
 		}
-		build := exec.Command("go", "build", "-o", filepath.Join(built.dir, "demo"), ".") //nolint:noctx,gosec // for all tests; the path is from above
+		build := exec.Command("go", "build", "-o", filepath.Join(built.dir, "demo"), ".") //nolint:noctx // for all tests
 		build.Dir = filepath.Join("..", "..", "demo", "api")
 		build.Env = append(os.Environ(), "GOWORK=off")
 		if out, err := build.CombinedOutput(); err != nil {
@@ -53,7 +53,7 @@ func start(t *testing.T) *demo {
 		t.Fatalf("build the demo: %v", built.err)
 	}
 	addr, metrics := freeAddress(t), freeAddress(t)
-	cmd := exec.CommandContext(t.Context(), filepath.Join(built.dir, "demo")) //nolint:gosec // the path is from above
+	cmd := exec.CommandContext(t.Context(), filepath.Join(built.dir, "demo"))
 	cmd.Env = []string{
 		"WATCHWORD_ADDR=" + addr, "WATCHWORD_METRICS_ADDR=" + metrics, "WATCHWORD_DEMO_OPEN_LOGIN=1", "WATCHWORD_DEMO_LAB=1",
 		"WATCHWORD_GRACE=0", "WATCHWORD_FEED_INTERVAL=200ms", "WATCHWORD_MAX_FEED_AGE=1s", "WATCHWORD_CLEANUP_INTERVAL=200ms",
@@ -134,7 +134,7 @@ func (c *client) do(ctx context.Context, method, url, body string) (text string,
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for name, value := range c.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // one that is sent has no flags
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
