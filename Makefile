@@ -1,11 +1,11 @@
 # `make demo` and `make test` are all a contributor needs; the other targets are single steps of `make test`, but for soak, test-clusters, bench,
-# profile and vuln.
+# profile, release-rehearsal and vuln.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak test-clusters bench profile vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration bench-short coverage clean
+.PHONY: help demo test soak test-clusters bench profile release-rehearsal vuln fmt-check vet tidy-check consumer docs-check lint unit fuzz-seeds simulator fuzz browser integration bench-short coverage clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## build and run the demo: API, front end and lab
 	@scripts/demo.sh
@@ -24,6 +24,9 @@ bench: ## measure everything, or PARTS="verify request", and write docs/benchmar
 
 profile: ## CPU and allocation profiles of the hot paths, in .bin/profiles
 	@scripts/bench.sh profile
+
+release-rehearsal: ## tag a throw-away clone, and consume every module from it as a stranger does; needs the network
+	@scripts/release.sh rehearse
 
 vuln: ## govulncheck in every module; needs its database
 	@scripts/vuln.sh

@@ -107,7 +107,7 @@ compare() {
   local dir base
   for dir in $(released); do
     case $dir in cmd/*) continue ;; esac # a program
-    base=$(git -C "$root" tag --list "$dir/v*" --sort=-v:refname | grep -vFx "$dir/$1" | head -n 1)
+    base=$(git -C "$root" tag --list "$dir/v*" --sort=-v:refname | { grep -vFx "$dir/$1" || true; } | head -n 1)
     printf -- '- %s: ' "$dir"
     if [ -z "$base" ]; then
       echo "the first release"
