@@ -54,6 +54,23 @@ type reading struct {
 	now   time.Time // by the store's clock, in between
 }
 
+// slowReading is how long a reading takes at least whose answer has waited: for a process that stood still, most often.
+const slowReading = time.Second
+
+// after is the reading, with the end of a slow one put to where the last reading says that the store's clock had come to its now at the
+// latest. Else what a process knows of that clock would be behind by as long as it stood still, and a login's token would be taken for one
+// from before. If the store's clock was set back meanwhile the last reading says nothing.
+func (r reading) after(last *reading) reading {
+	if last == nil || r.ended.Sub(r.begun) < slowReading {
+		return r
+	}
+	passed := r.now.Sub(last.now)
+	if by := last.ended.Add(passed + passed/999); by.After(r.begun) && by.Before(r.ended) { // see notAfter
+		r.ended = by
+	}
+	return r
+}
+
 // FeedPoll describes one reading of the feed.
 type FeedPoll struct {
 	Took    time.Duration
@@ -211,6 +228,7 @@ func (f *feed) read(ctx context.Context, p *polled) error {
 			limit *= 2
 		}
 	}
+	p.reading = p.after(f.last.Load())
 	f.last.Store(&reading{begun: p.begun, ended: p.ended, now: p.now})
 	if p.now.Sub(f.swept) >= f.relevant/8 {
 		f.sessions.Sweep(p.now)
