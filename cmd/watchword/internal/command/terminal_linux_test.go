@@ -102,6 +102,17 @@ func (s *screen) echoes() bool {
 	return state.Lflag&unix.ECHO != 0
 }
 
+// untilSilent waits until a token is asked for, and the terminal does not show what is typed any more.
+func (s *screen) untilSilent() {
+	s.t.Helper()
+	s.until("press Enter: ")
+	for giveUp := time.Now().Add(10 * time.Second); s.echoes(); time.Sleep(time.Millisecond) {
+		if time.Now().After(giveUp) {
+			s.t.Fatal("the terminal echoes all the time")
+		}
+	}
+}
+
 func (s *screen) wait(code chan int) int {
 	s.t.Helper()
 	select {
@@ -143,7 +154,7 @@ func TestTokenIsNotEchoed(t *testing.T) {
 	s := newScreen(t)
 	var stdout bytes.Buffer
 	code := s.run(t.Context(), r, &stdout, "inspect-token")
-	s.until("press Enter: ")
+	s.untilSilent()
 	s.enter(tokens.AccessToken)
 	if got := s.wait(code); got != command.ExitOK || !strings.Contains(stdout.String(), "alice") {
 		t.Errorf("got %d, %s", got, stdout.String())
@@ -184,12 +195,7 @@ func TestTerminalIsRestored(t *testing.T) {
 	var stdout bytes.Buffer
 	before := s.echoes()
 	code := s.run(ctx, r, &stdout, "inspect-token")
-	s.until("press Enter: ")
-	for giveUp := time.Now().Add(10 * time.Second); s.echoes(); time.Sleep(time.Millisecond) {
-		if time.Now().After(giveUp) {
-			t.Fatal("the terminal echoes all the time")
-		}
-	}
+	s.untilSilent()
 	cancel()
 	if got := s.wait(code); got != command.ExitInterrupted {
 		t.Errorf("got %d, want %d", got, command.ExitInterrupted)
