@@ -71,7 +71,8 @@ func (k *keychain) maintain(ctx context.Context) error {
 			err = errors.Join(err, k.insert(ctx, purpose, newest.Sequence+1, at))
 		}
 	}
-	err = errors.Join(err, k.sealAnew(ctx, keys), k.removeExpired(ctx, keys, now))
+	_, sealErr := k.sealAnew(ctx, keys)
+	err = errors.Join(err, sealErr, k.removeExpired(ctx, keys, now))
 	if published {
 		_, _, loadErr := k.load(ctx)
 		err = errors.Join(err, loadErr)
@@ -82,9 +83,9 @@ func (k *keychain) maintain(ctx context.Context) error {
 	return err
 }
 
-// sealAnew seals those keys of the store that are in the clear, or under a key-encryption key that is to be dropped.
-func (k *keychain) sealAnew(ctx context.Context, keys []Key) error {
-	var err error
+// sealAnew seals those keys of the store that are in the clear, or under a key-encryption key that is to be dropped, and returns how many
+// it were: those that another process was faster with are not counted.
+func (k *keychain) sealAnew(ctx context.Context, keys []Key) (resealed int, err error) {
 	for _, key := range keys {
 		if !k.cfg.outdated(key) {
 			continue
@@ -96,11 +97,14 @@ func (k *keychain) sealAnew(ctx context.Context, keys []Key) error {
 		}
 		sealed, sealErr := k.cfg.seal(ctx, opened)
 		if sealErr == nil {
-			_, sealErr = k.store.SetKeyMaterial(ctx, key.ID, key.Material, sealed.Material)
+			var changed bool
+			if changed, sealErr = k.store.SetKeyMaterial(ctx, key.ID, key.Material, sealed.Material); changed {
+				resealed++
+			}
 		}
 		err = errors.Join(err, sealErr)
 	}
-	return err
+	return resealed, err
 }
 
 // removeExpired deletes keys that verify nothing any more, so that a copy of the database does not hold them.

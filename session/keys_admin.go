@@ -90,32 +90,8 @@ func (m *Manager) ResealKeys(ctx context.Context) (resealed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("reseal keys: %w", err)
 	}
-	var problems []error
-	for _, key := range keys {
-		if !k.cfg.outdated(key) {
-			continue
-		}
-		changed, err := k.resealKey(ctx, key)
-		if changed {
-			resealed++
-		}
-		problems = append(problems, err)
-	}
-	if err := errors.Join(problems...); err != nil {
+	if resealed, err = k.sealAnew(ctx, keys); err != nil {
 		return resealed, fmt.Errorf("reseal keys: %w", err)
 	}
 	return resealed, nil
-}
-
-// resealKey seals a key of the store anew. False without an error: another process was faster.
-func (k *keychain) resealKey(ctx context.Context, key Key) (bool, error) {
-	opened, err := k.cfg.open(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	sealed, err := k.cfg.seal(ctx, opened)
-	if err != nil {
-		return false, err
-	}
-	return k.store.SetKeyMaterial(ctx, key.ID, key.Material, sealed.Material)
 }

@@ -66,8 +66,8 @@ func (v *verifiedTokens) parse(token string, keys func(header string) *accesstok
 		hash = maphash.String(v.seed, token[max(len(token)-hashed, 0):])
 		set = &v.sets[hash%uint64(len(v.sets))]
 		if known := set.find(hash, token); known != nil && keys(known.header) == known.key {
-			if !known.claims.Valid(&want) {
-				return nil, true, known.claims.Flaw(&want)
+			if flaw := known.claims.Flaw(&want); flaw != accesstoken.Flawless {
+				return nil, true, flaw
 			}
 			return known, true, accesstoken.Flawless
 		}

@@ -175,12 +175,6 @@ func (c *Claims) Flaw(want *Expected) Flaw {
 	}
 }
 
-// Valid reports whether claims agree with what is expected, now.
-func (c *Claims) Valid(want *Expected) bool {
-	now := want.Now.UnixMilli()
-	return c.Issuer == want.Issuer && c.Audience == want.Audience && c.IssuedAt.UnixMilli() <= now+Leeway.Milliseconds() && now < c.ExpiresAt.UnixMilli()
-}
-
 // Parse verifies a token; keys finds a key by a token's first segment, or returns nil. It returns the key that has signed the token,
 // too. The error is ErrInvalid.
 func Parse(token string, keys func(header string) *Key, want Expected) (Claims, *Key, error) {
